@@ -1,0 +1,165 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	// DefaultPartitions is the number of partitions of a new installation. With
+	// 64 tags some of 20 masters would stay empty.
+	DefaultPartitions = 1024
+
+	// partitionsKey holds the number of partitions, as decimal text, from the
+	// first start on.
+	partitionsKey = "claudemesh:partitions"
+
+	// dialTimeout, ioTimeout and poolTimeout bound how long a caller can wait
+	// for a server that does not answer.
+	dialTimeout = 2 * time.Second
+	ioTimeout   = 5 * time.Second
+	poolTimeout = 5 * time.Second
+)
+
+// ErrPartitions says that this Redis was first used with another number of
+// partitions. Running on would look for every mesh in the wrong place.
+var ErrPartitions = errors.New("redis: number of partitions differs from the stored one")
+
+// Options says which server to use and how.
+type Options struct {
+	// URL is a redis://, rediss:// or unix:// address.
+	URL string
+
+	// Partitions is the number asked for; 0 means the stored one, or
+	// [DefaultPartitions] at the first start.
+	Partitions int
+}
+
+// Client reaches one Redis. It is safe for concurrent use.
+type Client struct {
+	rdb        *goredis.Client
+	pipe       *goredis.AutoPipeliner
+	partitions int
+	plainLua   bool // the server does not know script flags
+	db         int
+}
+
+// Open connects, agrees on the number of partitions and learns what the server
+// can do. It returns an error that wraps [ErrPartitions] when the number
+// differs from the stored one.
+func Open(ctx context.Context, o Options) (*Client, error) {
+	opt, err := goredis.ParseURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("redis: address: %w", err)
+	}
+	opt.MaxRetries = -1 // a repeated script is a duplicate message
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
+	opt.PoolTimeout = poolTimeout
+	opt.ContextTimeoutEnabled = true
+	opt.DisableIdentity = true
+
+	rdb := goredis.NewClient(opt)
+	c := &Client{rdb: rdb, db: opt.DB}
+	if err := c.prepare(ctx, o.Partitions); err != nil {
+		return nil, errors.Join(err, rdb.Close())
+	}
+	return c, nil
+}
+
+func (c *Client) prepare(ctx context.Context, asked int) error {
+	if err := c.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis: connect: %w", err)
+	}
+	if err := c.agreeOnPartitions(ctx, asked); err != nil {
+		return err
+	}
+	err := c.rdb.Eval(ctx, "#!lua\nreturn 1", nil).Err()
+	if err != nil && !isServerError(err) {
+		return fmt.Errorf("redis: try a script: %w", err)
+	}
+	c.plainLua = err != nil
+	if c.pipe, err = c.rdb.AutoPipeline(); err != nil {
+		return fmt.Errorf("redis: auto-pipeline: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) agreeOnPartitions(ctx context.Context, asked int) error {
+	first := asked
+	if first == 0 {
+		first = DefaultPartitions
+	}
+	if err := c.rdb.SetNX(ctx, partitionsKey, first, 0).Err(); err != nil {
+		return fmt.Errorf("redis: store partitions: %w", err)
+	}
+	stored, err := c.rdb.Get(ctx, partitionsKey).Int()
+	if err != nil {
+		return fmt.Errorf("redis: read partitions: %w", err)
+	}
+	if asked != 0 && asked != stored {
+		return fmt.Errorf("%w: %d asked for, %d stored", ErrPartitions, asked, stored)
+	}
+	c.partitions = stored
+	return nil
+}
+
+// Close ends all connections.
+func (c *Client) Close() error {
+	return errors.Join(c.pipe.Close(), c.rdb.Close())
+}
+
+// Raw gives the go-redis client, for single commands and subscriptions.
+func (c *Client) Raw() *goredis.Client { return c.rdb }
+
+// Do runs one command through the shared pipeline.
+func (c *Client) Do(ctx context.Context, args ...any) *goredis.Cmd { return c.pipe.Do(ctx, args...) }
+
+// DB is the number of the logical database, as it appears in the names of
+// keyspace channels.
+func (c *Client) DB() int { return c.db }
+
+// Partitions is the number of partitions of this installation.
+func (c *Client) Partitions() int { return c.partitions }
+
+// Partition tells which partition a mesh lives in, from 0.
+func (c *Client) Partition(mesh string) int {
+	return int(crc32.ChecksumIEEE([]byte(mesh)) % uint32(c.partitions))
+}
+
+// Tag is the hash tag of a mesh's keys, braces included: "{p17}".
+func (c *Client) Tag(mesh string) string { return PartitionTag(c.Partition(mesh)) }
+
+// PartitionTag is the hash tag of a partition, braces included.
+func PartitionTag(n int) string { return "{p" + strconv.Itoa(n) + "}" }
+
+// ParsePartitionTag is the inverse of [PartitionTag].
+func ParsePartitionTag(tag string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(tag, "{p")
+	if digits, ok = cutSuffixIf(ok, digits, "}"); !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n >= 0 && strconv.Itoa(n) == digits
+}
+
+func cutSuffixIf(ok bool, s, suffix string) (string, bool) {
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(s, suffix)
+}
+
+// MeshBell is the channel on which every edge with a socket in the mesh hears
+// journal entries and notices to the whole mesh.
+func (c *Client) MeshBell(mesh string) string { return "bell:" + c.Tag(mesh) + ":" + mesh }
+
+// EdgeBell is the channel on which one edge hears of direct messages for the
+// peers of a mesh that it holds.
+func (c *Client) EdgeBell(mesh, edge string) string { return c.MeshBell(mesh) + ":" + edge }

@@ -1,0 +1,178 @@
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/claudemesh/claudemesh/infra/redis"
+)
+
+const (
+	// Partitions is the number of partitions in tests: few, so that sweeping
+	// them all is quick, and more than one, so that tags matter.
+	Partitions = 8
+
+	startWithin = 20 * time.Second
+	stopWithin  = 20 * time.Second
+)
+
+// Server is a running redis-server of one test.
+type Server struct {
+	tb     testing.TB
+	dir    string
+	extra  string
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when the process has ended
+	output bytes.Buffer  // written by the process until done
+}
+
+// Start starts a server with the production configuration and, behind it, the
+// given lines of redis.conf. It stops when the test ends.
+func Start(tb testing.TB, conf ...string) *Server {
+	tb.Helper()
+	// Socket paths are limited to some 100 bytes, which t.TempDir may exceed.
+	dir, err := os.MkdirTemp("", "rt")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{tb: tb, dir: dir, extra: strings.Join(conf, "\n")}
+	s.launch()
+	tb.Cleanup(func() {
+		s.Stop()
+		_ = os.RemoveAll(dir)
+	})
+	return s
+}
+
+// URL is the server's address.
+func (s *Server) URL() string { return "unix://" + s.socket() }
+
+func (s *Server) socket() string { return filepath.Join(s.dir, "s") }
+
+// Dir is the server's data directory.
+func (s *Server) Dir() string { return s.dir }
+
+// Client connects to the server; the connection ends with the test.
+func (s *Server) Client(tb testing.TB) *redis.Client {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startWithin)
+	defer cancel()
+	c, err := redis.Open(ctx, redis.Options{URL: s.URL(), Partitions: Partitions})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (s *Server) launch() {
+	s.tb.Helper()
+	path, err := serverPath()
+	if err != nil {
+		s.tb.Fatalf("redistest: %v", err)
+	}
+	s.output.Reset()
+	s.cmd = exec.Command(path, "-")
+	s.cmd.Stdin = strings.NewReader(redis.Conf + fmt.Sprintf(
+		"\nport 0\nunixsocket %s\ndir %s\nloglevel warning\n%s\n", s.socket(), s.dir, s.extra))
+	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
+	s.cmd.SysProcAttr = dieWithParent()
+	if err := s.cmd.Start(); err != nil {
+		s.tb.Fatalf("redistest: start: %v", err)
+	}
+	s.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(s.cmd, s.done)
+	s.await()
+}
+
+// await returns when the server answers.
+func (s *Server) await() {
+	s.tb.Helper()
+	rdb := goredis.NewClient(&goredis.Options{Network: "unix", Addr: s.socket(), MaxRetries: -1, DisableIdentity: true})
+	defer rdb.Close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.tb.Context()), startWithin)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for rdb.Ping(ctx).Err() != nil {
+		select {
+		case <-tick.C:
+		case <-s.done:
+			s.tb.Fatalf("redistest: server ended at once:\n%s", s.output.String())
+		case <-ctx.Done():
+			s.tb.Fatal("redistest: server does not answer")
+		}
+	}
+}
+
+// Stop ends the server as an operator would, with its data saved. Stopping a
+// stopped server does nothing.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+// Kill ends the server at once.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+func (s *Server) end(sig syscall.Signal) {
+	select {
+	case <-s.done:
+		return
+	default:
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGCONT) // a paused process takes no signal
+	_ = s.cmd.Process.Signal(sig)
+	select {
+	case <-s.done:
+	case <-time.After(stopWithin):
+		_ = s.cmd.Process.Kill()
+		<-s.done
+	}
+}
+
+// Restart starts a stopped or killed server again, on the same data and the
+// same socket.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.Stop()
+	if err := os.Remove(s.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.tb.Fatal(err)
+	}
+	s.launch()
+}
+
+// Pause freezes the process, as a host that stalls does: connections stay open
+// and nothing answers.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume ends a [Server.Pause].
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.tb.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.tb.Fatalf("redistest: %v: %v", sig, err)
+	}
+}
+
+// serverPath finds a server binary.
+func serverPath() (string, error) {
+	for _, name := range []string{os.Getenv("CLAUDEMESH_REDIS_SERVER"), "redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("no redis-server or valkey-server on PATH")
+}
