@@ -1,0 +1,38 @@
+// Package registry answers one question: who may come into which mesh.
+//
+// It keeps meshes, their members, the invites that make new members, the bans
+// that keep old ones out, and the grants by which members choose whom they
+// hear. The functions write it; an edge reads it at a handshake.
+//
+// # Keys
+//
+//	mesh:{p}:MESH          hash    slug, name, owner, created, archived, policy, …
+//	members:{p}:MESH       hash    member key → JSON of the member
+//	memberid:{p}:MESH      hash    member id → member key
+//	bans:{p}:MESH          hash    member key → millisecond of the ban
+//	sessions:{p}:MESH      hash    session key → "MEMBERKEY MS", proven by session_hello
+//	sessionsused:{p}:MESH  zset    session key by the millisecond of its last use
+//	grants:{p}:MESH        hash    member key → JSON {sender key: [capabilities]}
+//	invites:{p}:MESH       hash    token hash → definition; u:, r:, i: beside it (see keys.go)
+//	invitesdue:{p}:MESH    zset    token hash by the second in which the invite ends
+//	nonce:{p}:KEY:NONCE    string  a request that was made; expires
+//	bucket:{p}:NAME:WHO    string  a token bucket; expires when it would be full
+//	slug:SLUG              string  mesh id
+//
+// {p} is the mesh's partition, so that one script may change all of a mesh
+// together. Everything that must be atomic is a script: two people who redeem
+// the last use of an invite at the same moment are two calls of enrol.lua.
+//
+// # Nothing secret
+//
+// What is stored here cannot be used to come in or to read. An invite is found
+// by a hash of a hash of its token; the root key and the owner's secret key
+// never reach a function. Keys of members are public and stored in lower case,
+// however they were written when they arrived.
+//
+// # Bounds
+//
+// Each thing that could grow has a bound in [Options]: members, live invites,
+// bound session keys, grants. Invites that ended are remembered for a while,
+// so that their bearer is told why, and then forgotten.
+package registry
