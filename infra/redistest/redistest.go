@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/claudemesh/claudemesh/infra/provision"
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
@@ -25,6 +27,9 @@ const (
 
 	startWithin = 20 * time.Second
 	stopWithin  = 20 * time.Second
+
+	// installWithin bounds the download of a server where none is installed.
+	installWithin = 5 * time.Minute
 )
 
 // Server is a running redis-server of one test.
@@ -167,12 +172,9 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// serverPath finds a server binary.
-func serverPath() (string, error) {
-	for _, name := range []string{os.Getenv("CLAUDEMESH_REDIS_SERVER"), "redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("no redis-server or valkey-server on PATH")
-}
+// serverPath finds a server, or installs one, once for all tests of a package.
+var serverPath = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), installWithin)
+	defer cancel()
+	return provision.Ensure(ctx, os.Stderr)
+})

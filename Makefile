@@ -1,0 +1,77 @@
+# Everything is one command; `make` alone lists them. None needs more than Go:
+# tools are built from infra/tools, and Redis is found or installed by
+# infra/provision.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOBUILD  := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+TOOL     := go tool -modfile=infra/tools/go.mod
+FUZZTIME ?= 20s
+ARGS     ?=
+
+# The race detector needs cgo, and cgo a C compiler.
+RACE := $(shell command -v "$$(go env CC)" >/dev/null && echo -race)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/edge and bin/claudemesh
+	$(GOBUILD) -o bin/ ./edge/cmd/edge ./cli/cmd/claudemesh
+
+.PHONY: run
+run: build ## Run a broker with a private Redis; data stay in .data (ARGS="-addr :7901")
+	@$(GOBUILD) -o bin/ ./infra/cmd/dev
+	@exec bin/dev $(ARGS)
+
+.PHONY: test
+test: redis ## Run all tests, raced and in random order
+	@$(if $(RACE),,echo "no C compiler here: running without the race detector")
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -shuffle=on -timeout 15m ./...
+
+.PHONY: lint
+lint: ## Report what gofumpt, vet, staticcheck and golangci-lint object to
+	@unformatted=$$($(TOOL) gofumpt -l .) && test -z "$$unformatted" || { $(TOOL) gofumpt -d .; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: tidy
+tidy: ## Report what go mod tidy would change
+	go mod tidy -diff
+
+.PHONY: check
+check: lint tidy test ## Everything that has to pass: lint, tidy, test
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(TOOL) gofumpt -w .
+
+.PHONY: fuzz
+fuzz: redis ## Run each fuzz target for FUZZTIME (20s)
+	@grep -rho --include='*_test.go' '^func Fuzz[[:alnum:]_]*' . >/dev/null || echo "no fuzz target"
+	@grep -ro --include='*_test.go' '^func Fuzz[[:alnum:]_]*' . | while IFS=: read -r file target; do \
+		echo "$${target#func } in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: cover
+cover: redis ## Measure how much the tests cover, over all packages; coverage.html shows where
+	go test -timeout 15m -coverpkg=./... -coverprofile=coverage.out ./...
+	go tool cover -html=coverage.out -o coverage.html
+	go tool cover -func=coverage.out | tail -n 1
+
+.PHONY: tools
+tools: ## Build the tools that lint uses, so that the next lint is quick
+	cd infra/tools && go build -o /dev/null tool
+
+.PHONY: redis
+redis: ## Find a redis-server for the tests, or install one
+	@go run ./infra/cmd/provision
+
+.PHONY: clean
+clean: ## Remove what build and cover made; the data of make run stay
+	rm -rf bin coverage.out coverage.html
