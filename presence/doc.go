@@ -1,0 +1,56 @@
+// Package presence answers one question: who is here now.
+//
+// A peer is here for as long as it has a lease: one Redis key that expires on
+// its own. Whoever holds the peer's socket renews it; an edge that crashes
+// needs no clean-up, because its leases simply run out. The roster says what
+// others may know of the peer, and outlives the lease until somebody settles
+// the departure. A peer that comes back before that was never gone.
+//
+// # Verbs
+//
+// [Store.Attach] gives the lease to a connection, and the newest wins.
+// [Store.Renew] keeps it. [Store.Detach] starts the grace of one TTL when the
+// socket is lost. [Store.Leave] is a goodbye. [Store.Settle] announces a peer
+// whose lease ran out. [Store.Update] and [Store.SetStatus] change the record.
+// Each is one Lua script in lua/, so that no crash falls between its steps; all
+// times are those of Redis's clock.
+//
+// Every attachment has a generation that is never issued twice, not even when
+// Redis loses what it acknowledged. All verbs compare generations by order: an
+// older one changes nothing, and one newer than what Redis knows means that
+// Redis went back, so the holder writes itself back without a word.
+//
+// # Who has left
+//
+// A [Watcher] in each process announces departures. Expired-key events are the
+// trigger, but only a hint: Redis sends them late and at most once. The truth
+// is the due index. The first edge of each partition, by rendezvous hashing,
+// reads leases whose time has come, which makes Redis delete them and send the
+// event, and settles what is still there a moment later. If it does not, the
+// next edge steps in, 200 ms later each. Settling is idempotent, so any number
+// of edges may be wrong about whose turn it is.
+//
+// A watcher settles nothing before it has been in unbroken contact with one
+// Redis for a whole lease: otherwise an outage would expel everybody who could
+// not renew. Until then it does not count among the edges either.
+//
+// What a departed peer owned is cleaned up by a callback, repeated by whoever
+// sweeps until it succeeds. The note of it names the generation, since the peer
+// may be back by then.
+//
+// # Keys
+//
+//	lease:{p}:MESH:PEER   string  GENERATION/EDGE/CONN; CONN is "-" once the socket is lost
+//	due:{p}               zset    MESH:PEER by the millisecond its lease ends, or earlier
+//	roster:{p}:MESH       hash    PEER → record, see record.go
+//	cursor:{p}:MESH       hash    PEER → place in the journal that it has confirmed
+//	saved:{p}:MESH        hash    member → state of its last hello connection
+//	transient:{p}:MESH    set     peers that do not count towards capacity
+//	cleanup:{p}           zset    MESH:PEER:GENERATION:MEMBER:KEY by the next try
+//	edges                 zset    edges that settle departures, by their last heartbeat
+//
+// The index is not written by renewals. That is sound because attach and detach
+// write it: its time is never later than the lease's end, and the sweeper that
+// finds a lease alive writes the end it then has. New deadlines are never
+// nearer than one TTL, so it is enough to look every half TTL.
+package presence

@@ -1,0 +1,54 @@
+-- Fragment: taking a message out of an inbox.
+--
+-- A box is a table of names: mesh, head, inboxes, waits, tries. An entry's
+-- fields are t (tail of the id), a (ms), m, p (sender's member and PEER),
+-- c (client id), b (body).
+
+-- What a message counts: the lengths of its values.
+local function inbox_size(fields)
+  local size = 0
+  for i = 2, #fields, 2 do
+    size = size + #fields[i]
+  end
+  return size
+end
+
+local function inbox_lane(box, key, lane)
+  return box.inboxes .. ':' .. key .. ':' .. lane
+end
+
+-- Returns the fields of the message with that SEQ, or nothing.
+local function inbox_find(box, key, lane, seq)
+  local id = seq .. '-0'
+  local found = redis.call('XRANGE', inbox_lane(box, key, lane), id, id)[1]
+  return found and found[2]
+end
+
+-- Counts one message less, and forgets what reaches zero.
+local function inbox_uncount(box, key, seq, size)
+  local count, bytes, tries = 'n:' .. key, 'b:' .. key, box.tries .. ':' .. key
+  local known = redis.call('HMGET', box.head, count, bytes, 'bytes')
+  local messages, mesh_bytes = tonumber(known[1] or '0') - 1, tonumber(known[3] or '0') - size
+  if messages > 0 then
+    redis.call('HSET', box.head, count, text(messages), bytes, text(tonumber(known[2] or '0') - size))
+    redis.call('HDEL', tries, seq)
+  else
+    redis.call('HDEL', box.head, count, bytes)
+    redis.call('DEL', tries)
+  end
+  if mesh_bytes > 0 then
+    redis.call('HSET', box.head, 'bytes', text(mesh_bytes))
+  else
+    redis.call('HDEL', box.head, 'bytes')
+  end
+end
+
+local function inbox_remove(box, key, lane, seq, fields)
+  local stream = inbox_lane(box, key, lane)
+  redis.call('XDEL', stream, seq .. '-0')
+  if redis.call('XLEN', stream) == 0 then
+    redis.call('DEL', stream)
+    redis.call('ZREM', box.waits, box.mesh .. ':' .. key .. ':' .. lane)
+  end
+  inbox_uncount(box, key, seq, inbox_size(fields))
+end
