@@ -1,0 +1,148 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/seal"
+	"github.com/claudemesh/claudemesh/cli/internal/ui"
+	"github.com/claudemesh/claudemesh/edge/wire"
+)
+
+// explanation says of one kind of error what it means to a person.
+type explanation struct {
+	err     error
+	code    int
+	message string
+	hint    string
+}
+
+var explanations = []explanation{
+	{
+		identity.ErrManyMeshes, ui.ExitUsage, "several meshes are joined",
+		"choose one with --mesh SLUG; claudemesh list shows them",
+	},
+	{
+		identity.ErrHeld, ui.ExitFailed, "another process listens for this directory's session",
+		"end it, or listen as a second one: claudemesh listen --session NAME",
+	},
+	{peer.ErrBanned, ui.ExitNotMember, "you are banned from this mesh", "only the owner of the mesh can let you back in"},
+	{peer.ErrKicked, ui.ExitFailed, "an admin removed you from the mesh for now", "join in again when it was cleared up"},
+	{
+		peer.ErrReplaced, ui.ExitFailed, "another connection took this session over",
+		"two processes share one session's key; is this a copied home directory?",
+	},
+	{
+		peer.ErrNoRecipient, ui.ExitAway, "nobody in the mesh has that key, or it is your own",
+		"claudemesh peers shows who is here",
+	},
+	{peer.ErrInboxFull, ui.ExitAway, "too much is waiting for this recipient already", "try again when it was read"},
+	{peer.ErrBlocked, ui.ExitFailed, "the recipient does not take messages from you", "ask them for a grant by other means"},
+	{peer.ErrRateLimited, ui.ExitFailed, "sending too fast: 60 messages a minute, 10 at once", "wait a moment and send again"},
+	{peer.ErrUnavailable, ui.ExitFailed, "the broker could not store the message", "try again in a moment"},
+	{peer.ErrTooLarge, ui.ExitFailed, "the message is too large", "a message holds about 48,000 bytes of text; send a link to the rest"},
+	{
+		peer.ErrNoAck, ui.ExitFailed, "the broker did not confirm the message; it may have arrived",
+		"ask the recipient before sending it again",
+	},
+	{peer.ErrNoAnswer, ui.ExitFailed, "the broker did not answer", "it may be an older one that does not know this request"},
+	{peer.ErrDisconnected, ui.ExitFailed, "the connection was lost", "try again"},
+	{
+		seal.ErrNoKey, ui.ExitFailed, "this mesh's root key is not on this machine, so groups can be neither written nor read",
+		"ask for an invite made without --no-key, and claudemesh join LINK again",
+	},
+	{seal.ErrBadKey, ui.ExitUsage, "that is not a public key", "claudemesh peers --json shows keys"},
+	{seal.ErrBadGroup, ui.ExitUsage, "that is not the name of a group", "groups are written @name, everybody is *"},
+	{wire.ErrInviteExpired, ui.ExitFailed, "the invite is over", "ask for a new one: claudemesh invite"},
+	{wire.ErrInviteSignature, ui.ExitFailed, "the invite was altered: its signature is wrong", "ask for the link again"},
+	{wire.ErrInviteMalformed, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
+	{wire.ErrJoinInput, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
+	{context.DeadlineExceeded, ui.ExitFailed, "the broker took too long", "try again"},
+	{errInterrupted, ui.ExitFailed, "interrupted", ""},
+	{context.Canceled, ui.ExitFailed, "interrupted", ""},
+}
+
+// explain turns an error into words and an exit code.
+func (a *app) explain(err error) *ui.Failure {
+	var f *ui.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if !a.began {
+		return ui.Usagef("%s", plainWords(err)).Hinted("claudemesh --help")
+	}
+	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal} {
+		if f := special(err); f != nil {
+			return f
+		}
+	}
+	for _, e := range explanations {
+		if errors.Is(err, e.err) {
+			return &ui.Failure{Message: e.message, Hint: e.hint, Code: e.code, Cause: err}
+		}
+	}
+	if errors.Is(err, peer.ErrUnreachable) {
+		return ui.Failf("%s", plainWords(err)).Hinted("is the broker running, and its address right? claudemesh list shows it")
+	}
+	return ui.Failf("%s", plainWords(err))
+}
+
+func explainFile(err error) *ui.Failure {
+	var loose *identity.LooseModeError
+	switch {
+	case errors.As(err, &loose):
+		return ui.Failf("%s can be read by others (mode %04o), and it holds keys", loose.Path, loose.Mode).
+			Hinted("chmod 600 %s; if somebody may have read it, join again with new keys", loose.Path)
+	case errors.Is(err, identity.ErrCorrupt):
+		return ui.Failf("%s", plainWords(err)).Hinted("it was left as it is; put it right, or move it away")
+	}
+	return nil
+}
+
+func explainMesh(err error) *ui.Failure {
+	if !errors.Is(err, identity.ErrNoMesh) {
+		return nil
+	}
+	if _, name, named := strings.Cut(err.Error(), "mesh: "); named {
+		return ui.Failf("no mesh %q is joined", name).Hinted("claudemesh list shows those that are").Coded(ui.ExitNotMember)
+	}
+	return ui.Failf("no mesh joined yet").
+		Hinted("claudemesh join LINK, or claudemesh create NAME").Coded(ui.ExitNotMember)
+}
+
+// explainRefusal words what the broker refused.
+func explainRefusal(err error) *ui.Failure {
+	var refused *peer.RefusedError
+	if !errors.As(err, &refused) || errors.Is(err, peer.ErrBanned) {
+		return explainSend(err)
+	}
+	switch refused.Code {
+	case wire.CodeUnauthorized:
+		return ui.Failf("the broker does not know you as a member of this mesh").
+			Hinted("join again with a new invite; the mesh may have moved").Coded(ui.ExitNotMember)
+	case wire.CodeTimestampSkew, wire.CodeExpired, wire.CodeTTLTooLong:
+		return ui.Failf("the clocks of this machine and of the broker differ by more than a minute").
+			Hinted("set the clock of this machine")
+	case wire.CodeCapacity:
+		return ui.Failf("the mesh is full").Hinted("try again when somebody has left")
+	}
+	return ui.Failf("the broker refused: %s (%s)", refused.Message, refused.Code)
+}
+
+// explainSend words a refused message of no known kind.
+func explainSend(err error) *ui.Failure {
+	var refused *peer.SendError
+	if errors.As(err, &refused) && errors.Unwrap(refused) == nil {
+		return ui.Failf("the broker refused the message: %s", refused.Text)
+	}
+	return nil
+}
+
+// packageNames open the messages of our own errors; a person has no use for them.
+var packageNames = strings.NewReplacer("peer: ", "", "identity: ", "", "seal: ", "", "wire: ", "", "ui: ", "")
+
+func plainWords(err error) string { return packageNames.Replace(fmt.Sprint(err)) }

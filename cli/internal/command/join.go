@@ -1,0 +1,232 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/seal"
+	"github.com/claudemesh/claudemesh/cli/internal/ui"
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/spf13/cobra"
+)
+
+type joinOptions struct {
+	*app
+	link   string
+	name   string
+	legacy bool
+}
+
+func newJoin(a *app) *cobra.Command {
+	o := &joinOptions{app: a}
+	c := &cobra.Command{
+		Use:   "join LINK",
+		Short: "Join a mesh by an invite link",
+		Long: "Join a mesh by an invite link. With - as LINK it is read from stdin, which keeps it out of the\n" +
+			"list of processes and the shell's history.\n\n" +
+			"Neither the link nor the key in it is shown to the broker: it gets a proof that you have the link.",
+		Args: exactly("LINK"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.link = args[0]
+			return o.run(c.Context())
+		},
+	}
+	c.Flags().StringVar(&o.name, "name", "", "the `NAME` that others see (default the user's)")
+	c.Flags().BoolVar(&o.legacy, "legacy-broker", false,
+		"hand the whole link to a broker that takes no proof; it can then read this mesh's groups")
+	return c
+}
+
+func (o *joinOptions) run(ctx context.Context) error {
+	store, err := o.store()
+	if err != nil {
+		return err
+	}
+	config, err := store.Load()
+	if err != nil {
+		return err
+	}
+	token, invite, err := o.read()
+	if err != nil {
+		return err
+	}
+	if known := config.Joined(invite.MeshID); known != nil {
+		return o.joinAgain(store, *known, invite)
+	}
+	m, err := o.enrol(ctx, token, invite, o.memberName(o.name, config))
+	if err != nil {
+		return err
+	}
+	if err := store.Update(func(c *identity.Config) error { m = *c.Add(m); return nil }); err != nil {
+		return err
+	}
+	o.out.Say("joined %s", m.Slug)
+	if m.RootKey == "" {
+		o.out.Say("the link carried no key: you can write to peers, not to groups")
+	}
+	return o.answer(m)
+}
+
+// read takes the link apart and checks all that can be checked here. Whether
+// its owner key is the mesh's owner, the broker says.
+func (o *joinOptions) read() (string, *wire.Invite, error) {
+	if o.link == "-" {
+		line, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
+		if err != nil && line == "" {
+			return "", nil, ui.Usagef("no link on stdin")
+		}
+		o.link = strings.TrimSpace(line)
+	}
+	in, err := wire.ParseJoinInput(o.link)
+	if err != nil {
+		return "", nil, err
+	}
+	if in.Code != "" {
+		return "", nil, ui.Failf("short codes cannot be joined by").
+			Hinted("ask for a link that begins with ic://join/, as claudemesh invite makes it")
+	}
+	invite, err := wire.ParseInviteToken(in.Token)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := invite.Verify(time.Now()); err != nil {
+		return "", nil, err
+	}
+	if _, err := invite.RootKey(); err != nil {
+		return "", nil, err
+	}
+	if !wire.IsMeshID(invite.MeshID) {
+		return "", nil, wire.ErrInviteMalformed
+	}
+	return in.Token, &invite, nil
+}
+
+// joinAgain adds the key that a first link did not carry. Otherwise it only
+// says that there is nothing to do.
+func (o *joinOptions) joinAgain(store *identity.Store, m identity.Mesh, invite *wire.Invite) error {
+	if m.OwnerPublicKey != "" && !strings.EqualFold(m.OwnerPublicKey, invite.OwnerPubkey) {
+		return ui.Failf("this link claims another owner for %s than the one you know", m.Slug).
+			Hinted("do not use it; ask its sender where it comes from")
+	}
+	before := m.RootKey
+	err := store.Update(func(c *identity.Config) error {
+		entry := c.Joined(m.MeshID)
+		if entry == nil {
+			return identity.ErrNoMesh
+		}
+		if entry.RootKey == "" {
+			entry.SetRoot(rootOf(invite))
+		}
+		if entry.OwnerPublicKey == "" {
+			entry.OwnerPublicKey = strings.ToLower(invite.OwnerPubkey)
+		}
+		m = *entry
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if m.RootKey != before {
+		o.out.Say("already in %s; its key was added", m.Slug)
+	} else {
+		o.out.Say("already in %s", m.Slug)
+	}
+	return o.answer(m)
+}
+
+// rootOf is called with an invite whose key was read before.
+func rootOf(invite *wire.Invite) seal.Key {
+	root, err := invite.RootKey()
+	if err != nil {
+		return seal.Decoy()
+	}
+	return seal.Key(root)
+}
+
+// enrol makes a member key and has the broker take it in.
+func (o *joinOptions) enrol(ctx context.Context, token string, invite *wire.Invite, name string) (identity.Mesh, error) {
+	member, err := identity.NewKey()
+	if err != nil {
+		return identity.Mesh{}, err
+	}
+	request := wire.NewJoinRequest(invite, token, name, member, time.Now())
+	answer, err := postJoin(ctx, invite.BrokerURL, request)
+	if err == nil && answer.Error == wire.JoinFieldsMissing {
+		answer, err = o.enrolLegacy(ctx, token, invite, request)
+	}
+	if err != nil {
+		return identity.Mesh{}, err
+	}
+	if !answer.OK || answer.MemberID == "" {
+		return identity.Mesh{}, explainJoin(answer.Error)
+	}
+	m := identity.Mesh{
+		MeshID: invite.MeshID, MemberID: answer.MemberID, Slug: handle(invite.MeshSlug, invite.MeshID),
+		Name: ui.CleanLine(invite.MeshSlug), BrokerURL: invite.BrokerURL, JoinedAt: now(),
+		OwnerPublicKey: strings.ToLower(invite.OwnerPubkey),
+	}
+	m.PublicKey, m.SecretKey = identity.EncodeKey(member)
+	m.SetRoot(rootOf(invite))
+	return m, nil
+}
+
+// enrolLegacy shows the whole link to a broker that takes no proof.
+func (o *joinOptions) enrolLegacy(ctx context.Context, token string, invite *wire.Invite, proof *wire.JoinRequest) (wire.JoinResponse, error) {
+	if !o.legacy {
+		return wire.JoinResponse{}, ui.Failf("this broker wants the whole link, with the mesh's key in it").
+			Hinted("ask for an invite made with --no-key; or let the broker read this mesh's groups: join --legacy-broker LINK")
+	}
+	payload, err := json.Marshal(invite)
+	if err != nil {
+		return wire.JoinResponse{}, err
+	}
+	return postJoin(ctx, invite.BrokerURL, &wire.JoinRequest{
+		InviteToken: token, InvitePayload: payload, PeerPubkey: proof.PeerPubkey, DisplayName: proof.DisplayName,
+	})
+}
+
+func postJoin(ctx context.Context, broker string, in *wire.JoinRequest) (wire.JoinResponse, error) {
+	body, status, err := call(ctx, http.MethodPost, broker, "/join", in, nil)
+	if err != nil {
+		return wire.JoinResponse{}, err
+	}
+	var answer wire.JoinResponse
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return wire.JoinResponse{}, ui.Failf("the broker answered with status %d", status).
+			Hinted("is %s a claudemesh broker?", broker)
+	}
+	return answer, nil
+}
+
+var errJoin = errors.New("the broker refused the invite")
+
+// explainJoin words the codes of an enrolment.
+func explainJoin(code string) error {
+	words := map[string][2]string{
+		wire.JoinExpired:         {"the invite is over", "ask for a new one"},
+		wire.JoinExhausted:       {"the invite was used up", "ask for a new one"},
+		wire.JoinRevoked:         {"the invite was taken back", "ask for a new one"},
+		wire.JoinNotFound:        {"the broker does not know this invite", "ask for the link again, and copy all of it"},
+		wire.JoinMeshNotFound:    {"the mesh is not there any more", ""},
+		wire.JoinOwnerMismatch:   {"the invite was not made by the mesh's owner", "do not use it"},
+		wire.JoinPayloadMismatch: {"the invite was altered", "ask for the link again"},
+		wire.JoinBanned:          {"this key is banned from the mesh", "only the owner of the mesh can let you back in"},
+		wire.JoinTimestampSkew:   {"the clocks of this machine and of the broker differ by more than a minute", "set the clock"},
+	}
+	w, ok := words[code]
+	if !ok {
+		w = [2]string{errJoin.Error() + ": " + code, ""}
+	}
+	f := ui.Failf("%s", w[0])
+	f.Hint, f.Cause = w[1], errJoin
+	if code == wire.JoinBanned {
+		f.Code = ui.ExitNotMember
+	}
+	return f
+}

@@ -1,0 +1,74 @@
+package command
+
+import (
+	"context"
+
+	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/ui"
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/spf13/cobra"
+)
+
+func newPeers(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "peers",
+		Short: "Show who is here",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.peers(c.Context()) },
+	}
+}
+
+func (a *app) peers(ctx context.Context) error {
+	m, err := a.chosen()
+	if err != nil {
+		return err
+	}
+	var peers []wire.PeerInfo
+	err = m.once(ctx, a.env.Dir, func(ctx context.Context, c *peer.Client) error {
+		peers, err = c.ListPeers(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if a.out.JSON {
+		if peers == nil {
+			peers = []wire.PeerInfo{}
+		}
+		return a.out.Answer(map[string]any{"peers": peers})
+	}
+	if len(peers) == 0 {
+		a.out.Say("nobody is here")
+		return nil
+	}
+	var rows [][]string
+	for _, p := range peers {
+		summary := ""
+		if p.Summary != nil {
+			summary = *p.Summary
+		}
+		rows = append(rows, []string{
+			ui.CleanLine(p.DisplayName), string(p.Status), p.PeerRole, groupNames(p.Groups), a.key(p.Pubkey), ui.CleanLine(summary),
+		})
+	}
+	return a.out.Table([]string{"NAME", "STATUS", "ROLE", "GROUPS", "KEY", "SUMMARY"}, rows)
+}
+
+// key is shortened for people only.
+func (a *app) key(key string) string {
+	if a.out.Terminal() {
+		return short(ui.CleanLine(key))
+	}
+	return ui.CleanLine(key)
+}
+
+func groupNames(groups []wire.Group) string {
+	names := ""
+	for i, g := range groups {
+		if i > 0 {
+			names += " "
+		}
+		names += "@" + ui.CleanLine(g.Name)
+	}
+	return names
+}
