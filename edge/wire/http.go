@@ -8,17 +8,6 @@ import (
 	"time"
 )
 
-// Routes over HTTP, as patterns of net/http.
-const (
-	RouteHealth         = "GET /health"
-	RouteReady          = "GET /health/ready"
-	RouteHookStatus     = "POST /hook/set-status"
-	RouteJoin           = "POST /join"
-	RouteCreateMesh     = "POST /v1/meshes"
-	RouteCreateInvite   = "POST /v1/meshes/{mesh}/invites"
-	RouteSetGroupPolicy = "PUT /v1/meshes/{mesh}/group-policy"
-)
-
 // HTTPError is the body of a refusal under /v1.
 type HTTPError struct {
 	Error HTTPErrorDetail `json:"error"`
@@ -125,6 +114,14 @@ type CreateInviteRequest struct {
 	MaxUses   int     `json:"max_uses"`
 	ExpiresAt int64   `json:"expires_at"` // whole seconds
 	Preset    *Preset `json:"preset,omitempty"`
+
+	// What makes the invite one with a short link; all or none of the first
+	// three.
+	InviteID     string `json:"invite_id,omitempty"`     // chosen by the owner, who signs it
+	CodeHash     string `json:"code_hash,omitempty"`     // CodeHash of the code
+	SealedInvite string `json:"sealed_invite,omitempty"` // see EncodeSealedInvite
+	SignatureV2  string `json:"signature_v2,omitempty"`  // of the InviteV2; optional
+	InvitedBy    string `json:"invited_by,omitempty"`    // a name for people; optional
 }
 
 // Check says what is wrong with the request, nil if nothing is.
@@ -139,7 +136,30 @@ func (r *CreateInviteRequest) Check(now time.Time) error {
 	case r.ExpiresAt <= now.Unix():
 		return errors.New("expires_at is over")
 	}
-	return r.Preset.Check()
+	return cmp.Or(r.Preset.Check(), r.checkLink(), checkLabel("invited_by", r.InvitedBy, MaxDisplayName))
+}
+
+func (r *CreateInviteRequest) checkLink() error {
+	if r.InviteID == "" && r.CodeHash == "" && r.SealedInvite == "" && r.SignatureV2 == "" {
+		return nil
+	}
+	_, _, err := DecodeSealedInvite(r.SealedInvite)
+	switch {
+	case !IsMeshID(r.InviteID):
+		return errors.New("invite_id must be 32 of 0-9A-Za-z")
+	case !IsTokenHash(r.CodeHash):
+		return errors.New("code_hash must be 64 lowercase hex chars")
+	case err != nil:
+		return errors.New("sealed_invite is not a sealed invite")
+	case r.SignatureV2 != "" && !isSignature(r.SignatureV2):
+		return errors.New("signature_v2 must be 128 hex chars")
+	}
+	return nil
+}
+
+// V2 is what the owner signs about an invite with a short link.
+func (r *CreateInviteRequest) V2(meshID, ownerPubkey string) InviteV2 {
+	return InviteV2{MeshID: meshID, InviteID: r.InviteID, ExpiresAt: r.ExpiresAt, Role: r.Role, OwnerPubkey: ownerPubkey}
 }
 
 // CreateInviteResponse answers CreateInviteRequest.

@@ -79,6 +79,12 @@ type JoinClaim struct {
 	OwnerPubkey string // who the payload says owns the mesh; "" in the newer form
 	PeerPubkey  string // in lowercase
 	DisplayName string
+
+	// TokenReason is why the token is no good; "" if it may be. It counts only
+	// where the registry finds no such invite, which is certain since InviteHash
+	// is then empty: existing clients know a foreign mesh or owner by its own
+	// reason, and that one goes first.
+	TokenReason string
 }
 
 // Canonical is the text that the newcomer's key signs in the newer form.
@@ -117,7 +123,7 @@ func (r *JoinRequest) Check(now time.Time) (JoinClaim, *JoinRefusal) {
 // checkToken checks the older form. The reference never compares the payload
 // with the token, so that any payload of the owner's brings its role along.
 func (r *JoinRequest) checkToken() (JoinClaim, string) {
-	if r.InviteToken == "" || len(r.InvitePayload) == 0 {
+	if r.InviteToken == "" || len(r.InvitePayload) == 0 || string(r.InvitePayload) == "null" {
 		return JoinClaim{}, JoinFieldsMissing
 	}
 	if reason := r.checkPeer(JoinFieldsMissing); reason != "" {
@@ -127,18 +133,16 @@ func (r *JoinRequest) checkToken() (JoinClaim, string) {
 	if err != nil || payload.VerifySignature() != nil {
 		return JoinClaim{}, JoinBadSignature
 	}
-	inside, err := ParseInviteToken(r.InviteToken)
-	if err != nil {
-		return JoinClaim{}, JoinNotFound
+	claim := JoinClaim{MeshID: payload.MeshID, OwnerPubkey: strings.ToLower(payload.OwnerPubkey)}
+	switch inside, err := ParseInviteToken(r.InviteToken); {
+	case err != nil:
+		claim.TokenReason = JoinNotFound
+	case inside != payload:
+		claim.TokenReason = JoinPayloadMismatch
+	default:
+		claim.InviteHash = TokenHash(r.InviteToken)
 	}
-	if inside != payload {
-		return JoinClaim{}, JoinPayloadMismatch
-	}
-	return JoinClaim{
-		MeshID:      payload.MeshID,
-		InviteHash:  TokenHash(r.InviteToken),
-		OwnerPubkey: strings.ToLower(payload.OwnerPubkey),
-	}, ""
+	return claim, ""
 }
 
 func (r *JoinRequest) checkProof(now time.Time) (JoinClaim, string) {

@@ -87,7 +87,6 @@ func TestJoiningByProofRevealsNeitherTokenNorRootKey(t *testing.T) {
 func TestJoinIsRefusedInWordsThatClientsKnow(t *testing.T) {
 	t.Parallel()
 	i, token := newInvite(t, nil)
-	admin, _ := newInvite(t, func(i *wire.Invite) { i.Role = wire.RoleAdmin })
 	byToken := func(change func(*wire.JoinRequest)) *wire.JoinRequest {
 		r := tokenRequest(t, i, token)
 		change(r)
@@ -107,8 +106,7 @@ func TestJoinIsRefusedInWordsThatClientsKnow(t *testing.T) {
 		"no name":          {byToken(func(r *wire.JoinRequest) { r.DisplayName = "" }), wire.JoinFieldsMissing},
 		"short key":        {byToken(func(r *wire.JoinRequest) { r.PeerPubkey = "ab" }), wire.JoinBadPubkey},
 		"payload is junk":  {byToken(func(r *wire.JoinRequest) { r.InvitePayload = []byte(`7`) }), wire.JoinBadSignature},
-		"token is junk":    {byToken(func(r *wire.JoinRequest) { r.InviteToken = "junk" }), wire.JoinNotFound},
-		"other payload":    {tokenRequest(t, admin, token), wire.JoinPayloadMismatch},
+		"null payload":     {byToken(func(r *wire.JoinRequest) { r.InvitePayload = []byte("null") }), wire.JoinFieldsMissing},
 		"proof is junk":    {byProof(func(r *wire.JoinRequest) { r.InviteProof = "junk" }), wire.JoinNotFound},
 		"proof unsigned":   {byProof(func(r *wire.JoinRequest) { r.Signature = "" }), wire.JoinProofMissing},
 		"proof is stale":   {byProof(func(r *wire.JoinRequest) { r.Timestamp -= 60_001 }), wire.JoinTimestampSkew},
@@ -121,6 +119,23 @@ func TestJoinIsRefusedInWordsThatClientsKnow(t *testing.T) {
 				t.Errorf("refusal = %+v, want %s", refusal, c.want)
 			}
 		})
+	}
+}
+
+// Existing clients learn first that the mesh or its owner is another one.
+func TestATokenThatIsNoGoodMatchesNoInvite(t *testing.T) {
+	t.Parallel()
+	i, token := newInvite(t, nil)
+	admin, _ := newInvite(t, func(i *wire.Invite) { i.Role = wire.RoleAdmin })
+	junk := tokenRequest(t, i, token)
+	junk.InviteToken = "junk"
+	for want, r := range map[string]*wire.JoinRequest{
+		wire.JoinNotFound: junk, wire.JoinPayloadMismatch: tokenRequest(t, admin, token),
+	} {
+		claim, refusal := r.Check(now)
+		if refusal != nil || claim.TokenReason != want || claim.InviteHash != "" || claim.OwnerPubkey == "" {
+			t.Errorf("%s: claim %+v, %v", want, claim, refusal)
+		}
 	}
 }
 

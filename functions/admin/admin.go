@@ -12,14 +12,6 @@ import (
 	"github.com/claudemesh/claudemesh/functions/signed"
 )
 
-// Routes beside those that wire names.
-const (
-	RouteRevokeInvite = "DELETE /v1/meshes/{mesh}/invites/{invite}"
-	RouteBan          = "POST /v1/meshes/{mesh}/bans/{key}"
-	RouteUnban        = "DELETE /v1/meshes/{mesh}/bans/{key}"
-	RouteMembers      = "GET /v1/meshes/{mesh}/members"
-)
-
 // Registry is what administration needs.
 type Registry interface {
 	signed.Registry
@@ -48,11 +40,11 @@ func NewHandler(reg Registry, c Config) (http.Handler, error) {
 	routes := signed.NewHandler(signed.Options{Registry: reg, Log: c.Log, Now: c.Now}, []signed.Route{
 		{Pattern: wire.RouteCreateMesh, May: signed.Stranger, Gate: h.mayCreate, Do: h.createMesh},
 		{Pattern: wire.RouteCreateInvite, May: signed.Owner, Do: h.createInvite},
-		{Pattern: RouteRevokeInvite, May: signed.Owner, Do: h.revokeInvite},
+		{Pattern: wire.RouteRevokeInvite, May: signed.Owner, Do: h.revokeInvite},
 		{Pattern: wire.RouteSetGroupPolicy, May: signed.Owner, Do: h.setGroupPolicy},
-		{Pattern: RouteBan, May: signed.Owner | signed.Admin, Do: h.ban},
-		{Pattern: RouteUnban, May: signed.Owner | signed.Admin, Do: h.unban},
-		{Pattern: RouteMembers, May: signed.Owner | signed.Admin | signed.Member, Do: h.members},
+		{Pattern: wire.RouteBan, May: signed.Owner | signed.Admin, Do: h.ban},
+		{Pattern: wire.RouteUnban, May: signed.Owner | signed.Admin, Do: h.unban},
+		{Pattern: wire.RouteMembers, May: signed.Owner | signed.Admin | signed.Member, Do: h.members},
 	})
 	return door.Open(c.Within, routes), nil
 }
@@ -86,9 +78,9 @@ func (h *handler) createMesh(w http.ResponseWriter, r *signed.Request) error {
 func (h *handler) mayCreate(r *signed.Request) error {
 	switch {
 	case h.Creation == CreationToken && !h.operator(r.Request):
-		return signed.Refuse(http.StatusForbidden, signed.CodeOperatorToken, "making a mesh here takes the operator's token")
+		return signed.Refuse(http.StatusForbidden, wire.CodeOperatorToken, "making a mesh here takes the operator's token")
 	case h.Creation == CreationClosed:
-		return signed.Refuse(http.StatusForbidden, signed.CodeCreationClosed, "no meshes can be made here")
+		return signed.Refuse(http.StatusForbidden, wire.CodeCreationClosed, "no meshes can be made here")
 	}
 	wait, err := h.reg.Take(r.Context(), h.CreateLimit, h.Address(r.Request))
 	if err == nil && wait > 0 {
@@ -110,6 +102,11 @@ func (h *handler) createInvite(w http.ResponseWriter, r *signed.Request) error {
 	}
 	n := registry.NewInvite{
 		TokenHash: in.TokenHash, Role: in.Role, MaxUses: in.MaxUses, ExpiresAt: time.Unix(in.ExpiresAt, 0),
+		InvitedBy: in.InvitedBy, ID: in.InviteID, CodeHash: in.CodeHash, Sealed: in.SealedInvite, Signature: in.SignatureV2,
+	}
+	v2 := in.V2(r.Mesh.ID, r.Mesh.OwnerKey)
+	if in.SignatureV2 != "" && !v2.Verify(wire.CapabilityV2{Canonical: string(v2.Canonical()), Signature: in.SignatureV2}) {
+		return signed.Refuse(http.StatusForbidden, wire.CodeBadSignature, "signature_v2 is not the owner's")
 	}
 	if in.Preset != nil {
 		n.Preset = *in.Preset

@@ -133,7 +133,7 @@ func TestTheOperatorSaysWhoMayMakeMeshes(t *testing.T) {
 			p, owner := newPlace(t, c.config), functionstest.Key()
 			r := signed(t, "POST", "/v1/meshes", newMesh(owner), owner)
 			if c.sent != "" {
-				r.Header.Set(admin.HeaderOperatorToken, c.sent)
+				r.Header.Set(wire.HeaderOperatorToken, c.sent)
 			}
 			expect(t, name, p.serve(r), c.status, c.code)
 		})
@@ -248,7 +248,7 @@ func TestMembersAreToldToMembers(t *testing.T) {
 	}
 	w := p.serve(signed(t, "GET", p.path("/members"), "", p.Creator))
 	expect(t, "list", w, 200, "")
-	var out admin.MembersResponse
+	var out wire.MembersResponse
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || len(out.Members) != 2 {
 		t.Fatalf("got %s, %v", w.Body, err)
 	}

@@ -108,7 +108,7 @@ func TestS1_NothingSecretIsStored(t *testing.T) {
 	p := newPlace(t, c)
 	owner := functionstest.Key()
 	r := signed(t, "POST", "/v1/meshes", newMesh(owner), owner)
-	r.Header.Set(admin.HeaderOperatorToken, operator)
+	r.Header.Set(wire.HeaderOperatorToken, operator)
 	expect(t, "create", p.serve(r), 201, "")
 
 	i, token := p.Sign(t, wire.RoleMember, time.Now().Add(time.Hour))

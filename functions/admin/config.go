@@ -11,13 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/door"
 	"github.com/claudemesh/claudemesh/functions/registry"
 )
-
-// HeaderOperatorToken carries the operator's token where making a mesh takes
-// one.
-const HeaderOperatorToken = "Claudemesh-Operator-Token"
 
 // Creation says who may make meshes. The zero value lets nobody.
 type Creation string
@@ -87,6 +84,6 @@ func (c Config) withDefaults() (Config, error) {
 // operator reports whether r carries the operator's token. Hashing both makes
 // the comparison take the same time whatever is sent.
 func (c *Config) operator(r *http.Request) bool {
-	given := HashOperatorToken(r.Header.Get(HeaderOperatorToken))
+	given := HashOperatorToken(r.Header.Get(wire.HeaderOperatorToken))
 	return subtle.ConstantTimeCompare([]byte(given), []byte(c.OperatorTokenHash)) == 1
 }

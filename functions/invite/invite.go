@@ -2,8 +2,6 @@ package invite
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,40 +11,43 @@ import (
 	"github.com/claudemesh/claudemesh/functions/registry"
 )
 
-// Sentences that existing clients do not know and show as they are.
-const (
-	reasonMalformed   = "body must be a JSON object with the fields of a join"
-	reasonBrokeOff    = "body broke off"
-	reasonRateLimited = "rate limited"
-	reasonMeshFull    = "mesh_full"
-	reasonUnavailable = "unavailable"
-)
-
-// Registry is what joining needs.
+// Registry is what coming in needs.
 type Registry interface {
 	Enrol(context.Context, registry.Enrolment) (registry.Enrolled, error)
+	InviteByCode(ctx context.Context, code string) (registry.Mesh, registry.Invite, error)
 	Take(ctx context.Context, l registry.Limit, who string) (time.Duration, error)
 }
 
 // Config sets up the handler. Zero values mean the defaults.
 type Config struct {
-	Address door.Address     // nil: door.Direct
-	Limit   registry.Limit   // of joins from one address; default 300 at once, 120 a minute
-	Within  time.Duration    // 0: door.Within
-	Now     func() time.Time // nil: time.Now
-	Log     *slog.Logger     // nil: none
+	WebURL      string           // https://HOST as links show it; "": the request's own host
+	Address     door.Address     // nil: door.Direct
+	Limit       registry.Limit   // of joins and claims from one address; default 300 at once, 120 a minute
+	InviteLimit registry.Limit   // of joins and claims by one invite, whoever makes them; default the same
+	LookLimit   registry.Limit   // of pages and previews for one address; default the same
+	Within      time.Duration    // 0: door.Within
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // nil: none
 }
 
-// defaultLimit is generous, because an office or a cluster of containers has
+// The defaults are generous, because an office or a cluster of containers has
 // one address, and a join without a valid invite changes nothing.
-var defaultLimit = registry.Limit{Name: "join", Burst: 300, PerMinute: 120}
+var (
+	defaultLimit       = registry.Limit{Name: "join", Burst: 300, PerMinute: 120}
+	defaultInviteLimit = registry.Limit{Name: "invite", Burst: 300, PerMinute: 120}
+	defaultLookLimit   = registry.Limit{Name: "look", Burst: 300, PerMinute: 120}
+)
 
 func (c Config) withDefaults() Config {
 	if c.Address == nil {
 		c.Address = door.Direct
 	}
-	if c.Limit == (registry.Limit{}) {
-		c.Limit = defaultLimit
+	for limit, otherwise := range map[*registry.Limit]registry.Limit{
+		&c.Limit: defaultLimit, &c.InviteLimit: defaultInviteLimit, &c.LookLimit: defaultLookLimit,
+	} {
+		if *limit == (registry.Limit{}) {
+			*limit = otherwise
+		}
 	}
 	if c.Within == 0 {
 		c.Within = door.Within
@@ -65,99 +66,41 @@ type handler struct {
 	Config
 }
 
-// NewHandler returns the handler of POST /join.
+// Patterns are what to mount the handler at, where other functions are served
+// beside it.
+var Patterns = []string{"/join", "/invites/", "/i/", "/v1/invites/"}
+
+// NewHandler returns the handler of everything about coming in.
 func NewHandler(reg Registry, c Config) http.Handler {
 	h := &handler{reg: reg, Config: c.withDefaults()}
-	return door.Open(h.Within, http.HandlerFunc(h.serve))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", door.NotFound)
+	for pattern, serve := range map[string]http.HandlerFunc{
+		wire.RouteJoin: h.serveJoin, wire.RouteClaim: h.serveClaim,
+		wire.RouteInvitePreview: h.servePreview, wire.RouteInvitePage: h.servePage,
+	} {
+		mux.HandleFunc(pattern, withoutQuery(serve))
+	}
+	return door.Open(h.Within, mux)
 }
 
-// serve knows one request target only. Existing clients may rely on 404 for
-// all others, a query string included.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method+" "+r.URL.Path != wire.RouteJoin || r.URL.RawQuery != "" {
-		door.NotFound(w, r)
-		return
-	}
-	enrolled, err := h.join(w, r)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	door.JSON(w, http.StatusOK, wire.JoinResponse{
-		OK: true, MemberID: enrolled.MemberID, AlreadyMember: enrolled.Already,
-	})
-}
-
-func (h *handler) join(w http.ResponseWriter, r *http.Request) (registry.Enrolled, error) {
-	switch wait, err := h.reg.Take(r.Context(), h.Limit, h.Address(r)); {
-	case err != nil:
-		return registry.Enrolled{}, err
-	case wait > 0:
-		door.SetRetryAfter(w, wait)
-		return registry.Enrolled{}, refuse(http.StatusTooManyRequests, reasonRateLimited)
-	}
-	body, err := door.Body(w, r)
-	if err != nil {
-		return registry.Enrolled{}, err
-	}
-	var request wire.JoinRequest
-	if json.Unmarshal(body, &request) != nil {
-		return registry.Enrolled{}, refuse(http.StatusBadRequest, reasonMalformed)
-	}
-	claim, refusal := request.Check(h.Now())
-	if refusal != nil {
-		return registry.Enrolled{}, refusal
-	}
-	return h.reg.Enrol(r.Context(), registry.Enrolment{
-		Mesh: claim.MeshID, TokenHash: claim.InviteHash, Owner: claim.OwnerPubkey,
-		Key: claim.PeerPubkey, Name: claim.DisplayName,
-	})
-}
-
-func refuse(status int, reason string) *wire.JoinRefusal {
-	return &wire.JoinRefusal{Status: status, Reason: reason}
-}
-
-// answers says what a newcomer is told about each error that means something.
-// Everything else is Redis being away.
-var answers = []struct {
-	err    error
-	status int
-	reason string
-}{
-	{door.ErrTooLarge, http.StatusRequestEntityTooLarge, wire.JoinTooLarge},
-	{door.ErrUnreadable, http.StatusBadRequest, reasonBrokeOff},
-	{registry.ErrNoMesh, http.StatusBadRequest, wire.JoinMeshNotFound},
-	{registry.ErrNoOwnerKey, http.StatusBadRequest, wire.JoinMissingOwnerKey},
-	{registry.ErrOwnerMismatch, http.StatusBadRequest, wire.JoinOwnerMismatch},
-	{registry.ErrNoInvite, http.StatusBadRequest, wire.JoinNotFound},
-	{registry.ErrInviteRevoked, http.StatusBadRequest, wire.JoinRevoked},
-	{registry.ErrInviteExpired, http.StatusBadRequest, wire.JoinExpired},
-	{registry.ErrInviteExhausted, http.StatusBadRequest, wire.JoinExhausted},
-	{registry.ErrRevoked, http.StatusForbidden, wire.JoinBanned},
-	{registry.ErrFull, http.StatusConflict, reasonMeshFull},
-}
-
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	refusal := refusalFor(err)
-	if refusal == nil {
-		h.Log.ErrorContext(r.Context(), "join unavailable", "err", err)
-		door.SetRetryAfter(w, door.RetryAfter)
-		refusal = refuse(http.StatusServiceUnavailable, reasonUnavailable)
-	}
-	door.JSON(w, refusal.Status, refusal.Response())
-}
-
-// refusalFor returns nil for an error that is no refusal.
-func refusalFor(err error) *wire.JoinRefusal {
-	var r *wire.JoinRefusal
-	if errors.As(err, &r) {
-		return r
-	}
-	for _, a := range answers {
-		if errors.Is(err, a.err) {
-			return refuse(a.status, a.reason)
+// withoutQuery makes a query a wrong address. Existing clients may rely on 404
+// for it.
+func withoutQuery(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" || r.URL.ForceQuery {
+			door.NotFound(w, r)
+			return
 		}
+		next(w, r)
 	}
-	return nil
+}
+
+// tooMany says how long who has to wait, 0 if not at all.
+func (h *handler) tooMany(w http.ResponseWriter, r *http.Request, l registry.Limit, who string) (bool, error) {
+	wait, err := h.reg.Take(r.Context(), l, who)
+	if wait > 0 {
+		door.SetRetryAfter(w, wait)
+	}
+	return wait > 0, err
 }

@@ -13,11 +13,12 @@
 //	sessions:{p}:MESH      hash    session key → "MEMBERKEY MS", proven by session_hello
 //	sessionsused:{p}:MESH  zset    session key by the millisecond of its last use
 //	grants:{p}:MESH        hash    member key → JSON {sender key: [capabilities]}
-//	invites:{p}:MESH       hash    token hash → definition; u:, r:, i: beside it (see keys.go)
+//	invites:{p}:MESH       hash    token hash → definition; u:, r:, s:, i: beside it (see keys.go)
 //	invitesdue:{p}:MESH    zset    token hash by the second in which the invite ends
 //	nonce:{p}:KEY:NONCE    string  a request that was made; expires
 //	bucket:{p}:NAME:WHO    string  a token bucket; expires when it would be full
 //	slug:SLUG              string  mesh id
+//	code:HASH              string  "MESH TOKENHASH", by the hash of an invite's code; expires
 //
 // {p} is the mesh's partition, so that one script may change all of a mesh
 // together. Everything that must be atomic is a script: two people who redeem

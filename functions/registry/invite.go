@@ -25,11 +25,17 @@ type NewInvite struct {
 	MaxUses   int
 	ExpiresAt time.Time // to the second; good in that second itself
 	Preset    wire.Preset
+	InvitedBy string // a name for people; may be empty
+
+	// Of an invite with a short link; see [wire.ShortLink].
+	ID        string // chosen by the owner; "" for a random one
+	CodeHash  string // see [wire.CodeHash]; "" for none
+	Sealed    string // the token, root key included, as only the link opens it
+	Signature string // the owner's, of the [wire.InviteV2]; may be empty
 }
 
 // Invite is one invite as it stands.
 type Invite struct {
-	ID string
 	NewInvite
 	CreatedAt time.Time
 	Uses      int
@@ -43,10 +49,16 @@ type storedInvite struct {
 	Role      string      `json:"role"`
 	CreatedAt int64       `json:"createdAt"` // ms
 	Preset    wire.Preset `json:"preset"`
+	InvitedBy string      `json:"invitedBy,omitempty"`
+	CodeHash  string      `json:"code,omitempty"`
+	Signature string      `json:"signature,omitempty"`
 }
 
 func (i Invite) encode() string {
-	text, err := json.Marshal(storedInvite{i.ID, i.Role, i.CreatedAt.UnixMilli(), i.Preset})
+	text, err := json.Marshal(storedInvite{
+		ID: i.ID, Role: i.Role, CreatedAt: i.CreatedAt.UnixMilli(), Preset: i.Preset,
+		InvitedBy: i.InvitedBy, CodeHash: i.CodeHash, Signature: i.Signature,
+	})
 	if err != nil {
 		panic(err) // a struct of text and numbers always encodes
 	}
@@ -63,10 +75,10 @@ func decodeInvite(hash, definition string) (Invite, error) {
 		return Invite{}, fmt.Errorf("registry: invite %s: %w", s.ID, err)
 	}
 	return Invite{
-		ID: s.ID,
 		NewInvite: NewInvite{
 			TokenHash: hash, Role: s.Role, MaxUses: maxUses,
-			ExpiresAt: time.Unix(seconds, 0), Preset: s.Preset,
+			ExpiresAt: time.Unix(seconds, 0), Preset: s.Preset, InvitedBy: s.InvitedBy,
+			ID: s.ID, CodeHash: s.CodeHash, Signature: s.Signature,
 		},
 		CreatedAt: time.UnixMilli(s.CreatedAt),
 	}, nil
@@ -85,17 +97,25 @@ const (
 var inviteSource string
 var inviteScript = redis.NewScript(inviteSource)
 
-// AddInvite stores an invite. It returns [ErrNoMesh], [ErrInviteExists], or
-// [ErrFull] when the mesh has as many live invites as it may.
+// AddInvite stores an invite. It returns [ErrNoMesh], [ErrInviteExists] when
+// token, id or code are in use, or [ErrFull] when the mesh has as many live
+// invites as it may.
+//
+// A code is kept first, since it lies in another cluster slot than the mesh. A
+// failure in between leaves a code that stands for nothing.
 func (s *Store) AddInvite(ctx context.Context, mesh string, n NewInvite) (Invite, error) {
-	invite := Invite{ID: newID(), NewInvite: n, CreatedAt: nowMillis()}
-	invite.TokenHash = normal(n.TokenHash)
+	invite := Invite{NewInvite: n, CreatedAt: nowMillis()}
+	invite.TokenHash, invite.CodeHash = normal(n.TokenHash), normal(n.CodeHash)
+	invite.ID = cmp.Or(n.ID, newID())
+	if err := s.keepCode(ctx, mesh, invite); err != nil {
+		return Invite{}, err
+	}
 	word, err := s.c.Run(ctx, inviteScript,
 		[]string{s.keys.mesh(mesh), s.keys.invites(mesh), s.keys.invitesDue(mesh)},
 		invite.TokenHash, invite.ID, invite.encode(), invite.ExpiresAt.Unix(),
-		s.o.InvitesPerMesh, (1+endedPerLive)*s.o.InvitesPerMesh, int64(endedInviteKept.Seconds())).Text()
+		s.o.InvitesPerMesh, (1+endedPerLive)*s.o.InvitesPerMesh, int64(endedInviteKept.Seconds()), invite.Sealed).Text()
 	if err := answer(word, err, "add invite"); err != nil {
-		return Invite{}, err
+		return Invite{}, errors.Join(err, s.dropCode(ctx, invite))
 	}
 	return invite, nil
 }

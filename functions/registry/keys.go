@@ -7,6 +7,7 @@ import "github.com/claudemesh/claudemesh/infra/redis"
 const (
 	inviteUses    = "u:" // u:HASH → number of members it made
 	inviteRevoked = "r:" // r:HASH → millisecond of its revocation
+	inviteSealed  = "s:" // s:HASH → the token, as only the invite's link opens it
 	inviteID      = "i:" // i:ID   → HASH
 )
 
@@ -34,6 +35,7 @@ func (k keys) bucket(name, who string) string {
 	return "bucket:" + k.c.Tag(who) + ":" + name + ":" + who
 }
 
+func (keys) code(hash string) string { return "code:" + hash }
 func (keys) slug(slug string) string { return "slug:" + slug }
 
 // MembersKey is the hash of a mesh's members by key, for scripts of other

@@ -12,19 +12,6 @@ import (
 	"github.com/claudemesh/claudemesh/functions/registry"
 )
 
-// Codes of refusals under /v1 beside those of frames.
-const (
-	CodeMeshNotFound   wire.Code = "mesh_not_found"  // no such mesh, or archived
-	CodeReplayed       wire.Code = "replayed"        // the nonce was used before
-	CodeSlugTaken      wire.Code = "slug_taken"      // choose another name
-	CodeInviteExists   wire.Code = "invite_exists"   // the token is in use
-	CodeStalePolicy    wire.Code = "stale_policy"    // the counter is not above the stored one
-	CodeFull           wire.Code = "full"            // a bound of the mesh is reached
-	CodeConflict       wire.Code = "conflict"        // changed by others meanwhile
-	CodeCreationClosed wire.Code = "creation_closed" // this installation makes no meshes on request
-	CodeOperatorToken  wire.Code = "operator_token"  // the operator's token is missing or wrong
-)
-
 // Refusal is an answer other than the one hoped for.
 type Refusal struct {
 	Status  int
@@ -54,18 +41,18 @@ var answers = []struct {
 	{wire.ErrRequestUnsigned, http.StatusUnauthorized, wire.CodeMalformed, "request is not signed, or a signature header has the wrong shape"},
 	{wire.ErrRequestSkew, http.StatusUnauthorized, wire.CodeTimestampSkew, "request time is more than 60 s off; check the clock"},
 	{wire.ErrRequestSignature, http.StatusUnauthorized, wire.CodeBadSignature, "signature does not fit method, path, body, time and nonce"},
-	{registry.ErrReplayed, http.StatusUnauthorized, CodeReplayed, "this request was made before; sign a new one"},
-	{registry.ErrNoMesh, http.StatusNotFound, CodeMeshNotFound, "no such mesh"},
+	{registry.ErrReplayed, http.StatusUnauthorized, wire.CodeReplayed, "this request was made before; sign a new one"},
+	{registry.ErrNoMesh, http.StatusNotFound, wire.CodeMeshNotFound, "no such mesh"},
 	{registry.ErrRevoked, http.StatusForbidden, wire.CodeRevoked, "the key is banned from this mesh"},
 	{registry.ErrBadPolicy, http.StatusForbidden, wire.CodeBadSignature, "the policy is not signed by the owner"},
 	{registry.ErrNotMember, http.StatusNotFound, wire.CodeNotFound, "no such member"},
 	{registry.ErrNotBanned, http.StatusNotFound, wire.CodeNotFound, "no such ban"},
 	{registry.ErrNoInvite, http.StatusNotFound, wire.CodeNotFound, "no such invite"},
-	{registry.ErrInviteExists, http.StatusConflict, CodeInviteExists, "an invite with this token exists"},
-	{registry.ErrSlugTaken, http.StatusConflict, CodeSlugTaken, "too many meshes with this name"},
-	{registry.ErrStalePolicy, http.StatusConflict, CodeStalePolicy, "the counter must be above the stored one"},
-	{registry.ErrFull, http.StatusConflict, CodeFull, "the mesh holds as many of these as it may"},
-	{registry.ErrConflict, http.StatusConflict, CodeConflict, "changed by others meanwhile, try again"},
+	{registry.ErrInviteExists, http.StatusConflict, wire.CodeInviteExists, "an invite with this token exists"},
+	{registry.ErrSlugTaken, http.StatusConflict, wire.CodeSlugTaken, "too many meshes with this name"},
+	{registry.ErrStalePolicy, http.StatusConflict, wire.CodeStalePolicy, "the counter must be above the stored one"},
+	{registry.ErrFull, http.StatusConflict, wire.CodeFull, "the mesh holds as many of these as it may"},
+	{registry.ErrConflict, http.StatusConflict, wire.CodeConflict, "changed by others meanwhile, try again"},
 }
 
 // refusalFor turns any error into what the caller is told.

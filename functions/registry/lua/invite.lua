@@ -11,18 +11,19 @@
 -- ARGV[5]  bound of live invites
 -- ARGV[6]  bound of all invites
 -- ARGV[7]  seconds for which an ended invite is remembered
+-- ARGV[8]  the sealed token of an invite with a short link, or ''
 --
 -- Returns ok, no_mesh, invite_exists or full.
 
 local mesh, invites, due = KEYS[1], KEYS[2], KEYS[3]
 local hash, id, definition, expires = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local live, all, kept = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local live, all, kept, sealed = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local now = math.floor(now_ms() / 1000)
 
 if redis.call('EXISTS', mesh) == 0 or redis.call('HEXISTS', mesh, 'archived') == 1 then
   return 'no_mesh'
 end
-if redis.call('HEXISTS', invites, hash) == 1 then
+if redis.call('HEXISTS', invites, hash) == 1 or redis.call('HEXISTS', invites, 'i:' .. id) == 1 then
   return 'invite_exists'
 end
 if redis.call('ZCOUNT', due, now, '+inf') >= live then
@@ -34,7 +35,7 @@ local function forget(old)
   if json then
     redis.call('HDEL', invites, 'i:' .. cjson.decode(json).id)
   end
-  redis.call('HDEL', invites, old, 'u:' .. old, 'r:' .. old)
+  redis.call('HDEL', invites, old, 'u:' .. old, 'r:' .. old, 's:' .. old)
   redis.call('ZREM', due, old)
 end
 
@@ -50,5 +51,8 @@ for i = 1, #ended, 2 do
 end
 
 redis.call('HSET', invites, hash, definition, 'i:' .. id, hash)
+if sealed ~= '' then
+  redis.call('HSET', invites, 's:' .. hash, sealed)
+end
 redis.call('ZADD', due, expires, hash)
 return 'ok'

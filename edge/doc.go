@@ -1,0 +1,67 @@
+// Package edge is one process that peers connect to. It holds sockets, and
+// nothing that a restart would miss: who is here is in presence, what waits is
+// in queue, who may come in is in registry. Edges of a fleet know of each other
+// only through Redis.
+//
+// # The life of a socket
+//
+//	http.go    one port: /ws, /health, /metrics, the hook, the functions
+//	netconn.go under gws: refuses large frames by their headers, writes whole frames
+//	socket.go  from upgrade to close; a stranger until its handshake
+//	admit.go   the handshake: registry, subscribe, attach, hello_ack
+//	conn.go    a socket that has said hello: one attachment of one peer
+//	route.go   frames, one after the other, each answered or timed out
+//	outbox.go  the only way to write: bounded, closed 4008 when it overflows
+//
+// # What reaches a peer
+//
+//	bus.go     the one subscription; probes itself, because it can go deaf
+//	hub.go     the meshes that have a peer here, and what each bell means
+//	feed.go    one mesh's journal in the order of its SEQs, given to live peers
+//	pump.go    brings one peer what it missed, until it is live
+//	inbox.go   direct messages: lanes by status, a window of what is not acked
+//	renew.go   leases and, on the way, whether the journals are ahead of us
+//	pulse.go   pings, silence, repeats
+//	drain.go   sends peers elsewhere, one after the other
+//
+// A bell is a hint. Whatever it announces is in Redis first, so each way to
+// miss one ends in reading: a gap in SEQ, a subscription that was lost or is
+// deaf, a head that is ahead in the renewal round.
+//
+// The order of a handshake keeps L4: subscribe, then attach, then drain. The
+// attach script answers from which SEQ on the peer has to be told; the pump
+// reads from there and turns the peer live under the feed's lock, where no
+// entry can pass between the last one read and the first one heard.
+//
+// # Goroutines
+//
+// A socket has one goroutine of its own, gws's read loop, which handles its
+// frames in order. Its writer and its pump exist while they have work. All
+// rounds over sockets (ping, renew, sweep) are loops of the server: a ticker
+// for each socket would cost more than the socket. Everything is started by
+// Server.spawn or in Run, and Run returns when all of it is gone.
+//
+// # Locks
+//
+// "A → B" means that B may be taken while A is held. None is held across Redis
+// or a socket, except bus.order, which exists to keep commands in order.
+//
+//	feed.mu → socket.mu → outbox.mu   an entry goes to many outboxes
+//	box.mu  → socket.mu → outbox.mu   pushes of a lane stay in order
+//	feed.mu → box.mu, pump.mu         a feed in doubt has its peers look at everything
+//	hub.mu, conn.mu, bus.mu, hooks.mu, server.mu are taken alone, or last
+//
+// # Decisions
+//
+//   - Frames are encoded as WebSocket frames once and written past gws, which
+//     would copy them for each socket. gws upgrades, reads, and answers closes.
+//   - A peer that never acks gets a first window of messages, a ping behind
+//     them, and the next window when it is answered. The answer counts as one
+//     of five pushes after which a message is taken for delivered.
+//   - When a socket is lost its member's inbox is handed to the member's other
+//     connections at once; the peer's own inbox waits for it.
+//   - A peer that is sent away is served until its moment: the restarting
+//     frames go out together, the closes one after the other.
+//   - hello_ack goes out before the inboxes are opened for reading, so that
+//     nothing can overtake it; what fails after it is tried again, not refused.
+package edge

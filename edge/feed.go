@@ -1,0 +1,387 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/queue"
+)
+
+const (
+	// maxEarly bounds the entries kept while a gap before them is read. What
+	// does not fit is read from the journal too.
+	maxEarly = 256
+
+	// journalPage is how many entries one read of the journal brings.
+	journalPage = 128
+
+	// remembered is how many ids of entries are kept, to notice a journal that
+	// went back in time.
+	remembered = 64
+
+	// rereadAfter is the pause after a failed read of the journal.
+	rereadAfter = 250 * time.Millisecond
+)
+
+// A feed is what this edge knows of one mesh: the peers it holds there, and
+// how far it has read the journal.
+type feed struct {
+	// Fixed.
+	server *Server
+	mesh   string
+	begun  chan struct{} // closed when the feed listens, or has failed to
+	failed error         // written before begun is closed
+
+	users int // guarded by hub.mu
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	byPeer map[string]*conn       // the newest of each peer
+	grants map[string]wire.Grants // of the members that are here
+
+	epoch   string
+	heard   uint64 // SEQ of the last entry given to the live peers
+	heardID string
+	open    bool // heard is known
+	recent  [remembered]seen
+	early   map[uint64]queue.JournalEntry // heard beyond a gap
+	reading bool                          // a goroutine reads the journal
+	doubt   bool                          // something may have been missed
+}
+
+// seen is one entry that went by.
+type seen struct {
+	seq uint64
+	id  string
+}
+
+func newFeed(s *Server, mesh string) *feed {
+	return &feed{
+		server: s, mesh: mesh, begun: make(chan struct{}),
+		conns: map[*conn]struct{}{}, byPeer: map[string]*conn{},
+		grants: map[string]wire.Grants{}, early: map[uint64]queue.JournalEntry{},
+	}
+}
+
+func (f *feed) channels() []string {
+	c := f.server.redis
+	return []string{c.MeshBell(f.mesh), c.EdgeBell(f.mesh, f.server.id)}
+}
+
+// begin subscribes, and only then looks where the journal stands: whatever
+// comes in between is heard twice rather than never.
+func (f *feed) begin(ctx context.Context) {
+	defer close(f.begun)
+	ctx, cancel := context.WithTimeout(ctx, handleWithin)
+	defer cancel()
+	if err := f.server.bus.join(ctx, f.channels()...); err != nil {
+		f.failed = err
+		f.forget()
+		return
+	}
+	heads, err := f.server.queue.Heads(ctx, []string{f.mesh})
+	if err == nil && len(heads) != 1 {
+		err = fmt.Errorf("%d heads of one mesh", len(heads))
+	}
+	if err != nil {
+		f.failed = fmt.Errorf("edge: read head: %w", err)
+		f.forget()
+		_ = f.server.bus.leave(context.WithoutCancel(ctx), f.channels()...)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.startLocked(heads[0])
+}
+
+// forget makes room for another attempt. Those who already wait for this one
+// see that it failed.
+func (f *feed) forget() {
+	h := f.server.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.feeds[f.mesh] == f {
+		delete(h.feeds, f.mesh)
+	}
+}
+
+// startLocked takes the journal's head as the place from which on this feed
+// listens.
+func (f *feed) startLocked(head queue.Head) {
+	f.open = true
+	f.epoch, f.heard, f.heardID = head.Epoch, head.Seq, head.ID
+	f.earlyLocked()
+}
+
+// heardEntry takes an entry from the bell.
+func (f *feed) heardEntry(e queue.JournalEntry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.open {
+		f.keepEarlyLocked(e)
+		return
+	}
+	switch {
+	case e.Seq <= f.heard:
+		if r := f.recent[e.Seq%remembered]; r.seq == e.Seq && r.id != e.ID {
+			f.rewindLocked(e)
+		}
+	case e.Seq == f.heard+1:
+		f.passLocked(&e)
+		f.earlyLocked()
+	default:
+		f.keepEarlyLocked(e)
+		f.readLocked()
+	}
+}
+
+func (f *feed) keepEarlyLocked(e queue.JournalEntry) {
+	if len(f.early) >= maxEarly {
+		f.server.metrics.hit(boundEarly)
+		return
+	}
+	f.early[e.Seq] = e
+}
+
+// earlyLocked passes on what was heard early and now has its turn.
+func (f *feed) earlyLocked() {
+	for len(f.early) > 0 {
+		e, ok := f.early[f.heard+1]
+		if !ok {
+			break
+		}
+		f.passLocked(&e)
+	}
+	for seq := range f.early {
+		if seq <= f.heard {
+			delete(f.early, seq)
+		}
+	}
+}
+
+// passLocked gives the next entry to every peer that is up to date.
+func (f *feed) passLocked(e *queue.JournalEntry) {
+	f.heard, f.heardID = e.Seq, e.ID
+	f.recent[e.Seq%remembered] = seen{e.Seq, e.ID}
+	out := pushOf{epoch: f.epoch, mesh: f.mesh, entry: e}
+	for c := range f.conns {
+		if c.live && e.Seq > c.pos {
+			f.giveLocked(c, &out)
+		}
+	}
+}
+
+// giveLocked gives an entry to one peer, if it is for it.
+func (f *feed) giveLocked(c *conn, p *pushOf) {
+	if f.isForLocked(c, p.entry) {
+		f.server.metrics.pushes[p.kind()].Inc()
+		c.socket.put(p.frame())
+	}
+	c.pos, c.posID = p.entry.Seq, p.entry.ID
+}
+
+// isForLocked is the audience of an entry: not its author, and for messages
+// those who are visible, in the group since before, and willing.
+func (f *feed) isForLocked(c *conn, e *queue.JournalEntry) bool {
+	if e.Peer == c.peer.ID || e.Member == c.member.Key && strings.Contains(e.Flags, queue.FlagOthers) {
+		return false
+	}
+	if e.Kind != queue.KindMessage {
+		return true
+	}
+	if c.audience.hidden || !c.audience.hears(e.Target, e.Seq) {
+		return false
+	}
+	session := ""
+	if wire.IsLowerKey(e.Peer) {
+		session = e.Peer // only a proven session key is a peer's id
+	}
+	return f.grants[c.member.Key].Allows(e.Member, session, wire.CapBroadcast)
+}
+
+// audience is what decides which messages to groups a peer hears.
+type audience struct {
+	hidden bool
+	groups []memberOf
+}
+
+// memberOf is a group and the journal's SEQ when the peer joined it.
+type memberOf struct {
+	name  string
+	since uint64
+}
+
+func (a *audience) hears(target string, seq uint64) bool {
+	if target == "*" {
+		return true
+	}
+	for _, g := range a.groups {
+		if seq > g.since && wire.GroupMatches(g.name, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// rewindLocked follows a journal that went back in time: a SEQ came again with
+// another id. The entries are new, whatever their numbers say.
+func (f *feed) rewindLocked(e queue.JournalEntry) {
+	f.server.log.Warn("journal went back", "mesh", f.mesh, "from", f.heard, "to", e.Seq)
+	f.recent = [remembered]seen{}
+	f.early = map[uint64]queue.JournalEntry{}
+	f.heard = e.Seq - 1
+	for c := range f.conns {
+		c.pos = min(c.pos, f.heard)
+	}
+	f.passLocked(&e)
+}
+
+// suspect is called when something may have been missed: it reads the journal
+// and every inbox.
+func (f *feed) suspect() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.open {
+		return
+	}
+	f.doubt = true
+	f.readLocked()
+	for c := range f.conns {
+		c.kickAll()
+	}
+}
+
+// place is where the journal stands, as far as was heard.
+func (f *feed) place() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.heard
+}
+
+// adoptLocked takes the epoch of a journal that had none when this feed began.
+func (f *feed) adoptLocked(epoch string) {
+	if f.epoch == "" {
+		f.epoch = epoch
+	}
+}
+
+// compare takes the journal's head, as read by the renewal round. Asked is
+// where the feed stood before that: a head behind it went back in time.
+func (f *feed) compare(head queue.Head, asked uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.open {
+		return
+	}
+	f.adoptLocked(head.Epoch)
+	switch {
+	case head.Epoch != f.epoch, head.Seq < asked:
+		f.restartLocked(head)
+	case head.Seq > f.heard:
+		f.doubt = true
+		f.readLocked()
+	}
+}
+
+// restartLocked begins anew at head: the journal is another one, or shorter
+// than what was heard. Nobody can say what was missed, so everybody is told.
+func (f *feed) restartLocked(head queue.Head) {
+	f.server.log.Warn("journal replaced", "mesh", f.mesh, "heard", f.heard, "head", head.Seq)
+	f.recent = [remembered]seen{}
+	f.early = map[uint64]queue.JournalEntry{}
+	f.epoch, f.heard, f.heardID = head.Epoch, head.Seq, head.ID
+	for c := range f.conns {
+		f.resyncLocked(c)
+	}
+}
+
+// resyncLocked tells a peer that entries are missing and puts it at the
+// present.
+func (f *feed) resyncLocked(c *conn) {
+	c.pos, c.posID, c.goal, c.live = f.heard, f.heardID, 0, true
+	f.server.metrics.resyncs.Inc()
+	c.socket.put(resyncPush(f.mesh, f.cursorLocked(c)))
+}
+
+// cursorLocked is the place up to which c was given the journal.
+func (f *feed) cursorLocked(c *conn) string {
+	return wire.Cursor{Epoch: f.epoch, Seq: c.pos, ID: c.posID}.String()
+}
+
+// readLocked starts to read the journal, unless somebody does.
+func (f *feed) readLocked() {
+	if f.reading {
+		return
+	}
+	f.reading = true
+	f.server.metrics.gaps.Inc()
+	f.server.spawn(func() { f.read(f.server.base) })
+}
+
+// read closes gaps until there is none.
+func (f *feed) read(ctx context.Context) {
+	for ctx.Err() == nil {
+		f.mu.Lock()
+		after, idle := f.heard, len(f.conns) == 0
+		f.doubt = false
+		f.mu.Unlock()
+		if idle {
+			break
+		}
+		page, cancel := context.WithTimeout(ctx, handleWithin)
+		entries, head, err := f.server.queue.Journal(page, f.mesh, after, journalPage)
+		cancel()
+		if err != nil {
+			f.server.log.WarnContext(ctx, "read journal", "mesh", f.mesh, "err", err)
+			wait(ctx, rereadAfter)
+			continue
+		}
+		if f.fill(entries, head, after) {
+			return
+		}
+	}
+	f.mu.Lock()
+	f.reading = false
+	f.mu.Unlock()
+}
+
+// fill passes on a page of the journal. It reports whether no gap is left; if
+// so, nobody reads any more.
+func (f *feed) fill(entries []queue.JournalEntry, head queue.Head, after uint64) (done bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.adoptLocked(head.Epoch)
+	if head.Epoch != f.epoch || head.Seq < after {
+		f.restartLocked(head)
+		f.reading = false
+		return true
+	}
+	if next := f.heard + 1; len(entries) > 0 && entries[0].Seq > next || len(entries) == 0 && head.Seq > f.heard {
+		f.skipLocked(entries, head)
+	}
+	for i := range entries {
+		if entries[i].Seq == f.heard+1 {
+			f.passLocked(&entries[i])
+		}
+	}
+	f.earlyLocked()
+	f.reading = f.doubt || len(f.early) > 0 || head.Seq > f.heard
+	return !f.reading
+}
+
+// skipLocked jumps over entries that the journal has dropped.
+func (f *feed) skipLocked(entries []queue.JournalEntry, head queue.Head) {
+	f.heard, f.heardID = head.Seq, head.ID
+	if len(entries) > 0 {
+		f.heard, f.heardID = entries[0].Seq-1, ""
+	}
+	for c := range f.conns {
+		if c.live {
+			f.resyncLocked(c)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package edge_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/claudemesh/claudemesh/edge"
+	"github.com/claudemesh/claudemesh/edge/edgetest"
+	"github.com/claudemesh/claudemesh/edge/wire"
+)
+
+// echo tells what reached it.
+func echo(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %s key=%s from=%s body=%d %v",
+			name, r.Method, r.RequestURI, r.Header.Get(wire.HeaderKey), r.Header.Get("X-Forwarded-For"), len(body), err)
+	})
+}
+
+func startForwarding(t *testing.T, setting string) *edgetest.Edge {
+	t.Helper()
+	return edgetest.Start(t, edgetest.WithConfig(func(c *edge.Config) { c.Functions = setting }))
+}
+
+func TestRequestsForFunctionsElsewhereArriveAsTheyWereSent(t *testing.T) {
+	t.Parallel()
+	invites, administration := httptest.NewServer(echo("invites")), httptest.NewServer(echo("admin"))
+	defer invites.Close()
+	defer administration.Close()
+	e := startForwarding(t, invites.URL+","+administration.URL)
+	signed := map[string]string{wire.HeaderKey: "k", "X-Forwarded-For": "203.0.113.9"}
+	for target, want := range map[string]string{
+		"/join":               "invites POST /join key=k from=127.0.0.1 body=2 <nil>",
+		"/v1/meshes/m?a=b%2F": "admin POST /v1/meshes/m?a=b%2F key=k from=127.0.0.1 body=2 <nil>",
+		"/invites/C/claim":    "invites POST /invites/C/claim key=k from=127.0.0.1 body=2 <nil>",
+	} {
+		if status, body := do(t, http.MethodPost, e.HTTP+target, "{}", signed); status != 200 || body != want {
+			t.Errorf("%s: %d %q, want %q", target, status, body, want)
+		}
+	}
+}
+
+func TestAFunctionThatIsAwayIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(echo("gone"))
+	gone.Close()
+	e := startForwarding(t, gone.URL)
+	if status, body := do(t, http.MethodPost, e.HTTP+"/join", "{}", nil); status != 503 || !strings.Contains(body, "unavailable") {
+		t.Errorf("%d %q", status, body)
+	}
+}
+
+func TestALargeBodyIsNotForwarded(t *testing.T) {
+	t.Parallel()
+	functions := httptest.NewServer(echo("functions"))
+	defer functions.Close()
+	e := startForwarding(t, functions.URL)
+	if status, body := do(t, http.MethodPost, e.HTTP+"/join", strings.Repeat("x", wire.MaxHTTPBody+1), nil); status != 413 {
+		t.Errorf("%d %q", status, body)
+	}
+}
+
+func TestOnlyABrowserThatLooksAtAPageIsRedirected(t *testing.T) {
+	t.Parallel()
+	functions := httptest.NewServer(echo("functions"))
+	defer functions.Close()
+	e := startForwarding(t, functions.URL)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.HTTP+"/i/CODE?x=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html,*/*")
+	resp, err := plain.Transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusTemporaryRedirect || got != functions.URL+"/i/CODE?x=1" {
+		t.Errorf("%d to %q", resp.StatusCode, got)
+	}
+}
+
+func TestAnAddressOfFunctionsIsCheckedAtTheStart(t *testing.T) {
+	for _, bad := range []string{"nowhere", "ftp://h", "http://", "http://h/path", "http://a,http://b,http://c", "http://u:p@h"} {
+		t.Setenv("EDGE_FUNCTIONS", bad)
+		if _, err := edge.LoadConfig(); err == nil || !strings.Contains(err.Error(), "EDGE_FUNCTIONS") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package edge
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/claudemesh/claudemesh/presence"
+	"github.com/claudemesh/claudemesh/queue"
+)
+
+func newTestBox() *box {
+	b := &box{inboxes: []inbox{{key: "k", best: true, lanes: lanesOf()}}, busy: presence.Status{Value: presence.StatusIdle}}
+	for i := range b.inboxes[0].lanes {
+		b.inboxes[0].lanes[i].stale = false
+	}
+	return b
+}
+
+func pushed(b *box, seq uint64, ago time.Duration) {
+	b.sent = append(b.sent, sent{inbox: 0, lane: 1, seq: seq, id: string(rune('a' + seq)), at: time.Now().Add(-ago)})
+	b.inboxes[0].lanes[1].after = seq
+	b.window++
+}
+
+func TestWhatWasNotAckedIsRepeatedToWhoAcks(t *testing.T) {
+	t.Parallel()
+	b := newTestBox()
+	pushed(b, 3, time.Minute)
+	pushed(b, 5, time.Minute)
+	pushed(b, 8, time.Second)
+	overdue := time.Now().Add(-repeatAfter)
+	if b.rewind(overdue) {
+		t.Error("repeated to a peer that never acked")
+	}
+	if first := b.acked("d"); !first { // message 3
+		t.Error("the first ack was not the first")
+	}
+	if !b.rewind(overdue) {
+		t.Fatal("nothing is overdue")
+	}
+	l := b.inboxes[0].lanes[1]
+	if l.after != 4 || !l.stale || b.window != 0 || len(b.sent) != 0 {
+		t.Errorf("after %d, stale %v, window %d, %d sent", l.after, l.stale, b.window, len(b.sent))
+	}
+	if b.rewind(overdue) {
+		t.Error("repeated twice")
+	}
+}
+
+func TestAnAnsweredPingStandsInForAcksOnce(t *testing.T) {
+	t.Parallel()
+	b := newTestBox()
+	for seq := range uint64(5) {
+		pushed(b, seq+1, 0)
+		b.sent[seq].ping = seq/2 + 1
+	}
+	if !b.arrived(2) || b.arrived(2) {
+		t.Error("an answer counts once")
+	}
+	groups := b.unconfirmed()
+	if len(groups) != 1 || groups[0].key != "k" || groups[0].lane != queue.LaneNext || !slices.Equal(groups[0].seqs, []uint64{1, 2, 3, 4}) {
+		t.Fatalf("groups: %+v", groups)
+	}
+	b.markConfirmed(groups[0])
+	if b.window != 1 || len(b.unconfirmed()) != 0 {
+		t.Errorf("window %d", b.window)
+	}
+	for seq := range uint64(2 * ackWindow) {
+		pushed(b, seq+100, 0)
+		b.sent[len(b.sent)-1].confirmed = true
+	}
+	b.markConfirmed(proof{})
+	if len(b.sent) > ackWindow {
+		t.Errorf("%d messages are remembered", len(b.sent))
+	}
+}
+
+func TestAnOlderStatusDoesNotOverrideANewerOne(t *testing.T) {
+	t.Parallel()
+	b := newTestBox()
+	now := time.Now()
+	b.setStatus(presence.Status{Value: presence.StatusDND, At: now})
+	b.setStatus(presence.Status{Value: presence.StatusIdle, At: now.Add(-time.Second)})
+	if b.admits(queue.LaneNext) || !b.admits(queue.LaneNow) {
+		t.Error("the older status counts")
+	}
+}

@@ -1,0 +1,207 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/presence"
+	"github.com/claudemesh/claudemesh/queue"
+)
+
+// add makes a peer known to the feed. It gets nothing before its pump has
+// brought it what it missed.
+func (f *feed) add(c *conn, start presence.Cursor, g wire.Grants) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.grants[c.member.Key] = g
+	f.adoptLocked(start.Epoch)
+	c.pos, c.posID = uint64(start.Seq), start.ID
+	c.confirmed = start.String()
+	f.conns[c] = struct{}{}
+	if old := f.byPeer[c.peer.ID]; old == nil || newer(c.held.Generation, old.held.Generation) {
+		f.byPeer[c.peer.ID] = c
+	}
+}
+
+// remove forgets a peer's socket.
+func (f *feed) remove(c *conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, c)
+	if f.byPeer[c.peer.ID] == c {
+		delete(f.byPeer, c.peer.ID)
+	}
+}
+
+// holder returns the connection that speaks for a peer here.
+func (f *feed) holder(peer string) *conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.byPeer[peer]
+}
+
+// members lists the connections here.
+func (f *feed) members() []*conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]*conn, 0, len(f.conns))
+	for c := range f.conns {
+		out = append(out, c)
+	}
+	return out
+}
+
+// newer compares generations, decimal numbers without leading zeros.
+func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
+
+// taken closes whoever spoke for a peer before the given generation did.
+func (f *feed) taken(peer, generation string) {
+	for _, c := range f.members() {
+		if c.peer.ID == peer && newer(generation, c.held.Generation) {
+			c.close(wire.CloseNormal, wire.ReasonSessionReplaced, closedReplaced)
+		}
+	}
+}
+
+// statusChanged has the pump of a peer read its status, which may admit lanes.
+func (f *feed) statusChanged(peer string) {
+	if c := f.holder(peer); c != nil {
+		c.box.mu.Lock()
+		c.box.busyStale = true
+		c.box.mu.Unlock()
+		c.kick()
+	}
+}
+
+// readerChanged follows a hand-over of an inbox.
+func (f *feed) readerChanged(b queue.ReaderBell) {
+	for _, c := range f.members() {
+		c.box.mu.Lock()
+		i := c.box.find(b.Inbox)
+		shared := i >= 0 && c.box.inboxes[i].member
+		c.box.mu.Unlock()
+		if shared {
+			c.reads(i, c.peer.ID == b.Peer)
+		}
+	}
+}
+
+// banned closes a member's sockets and ends its leases, those in their grace
+// included.
+func (f *feed) banned(member string) {
+	here := false
+	for _, c := range f.members() {
+		if c.member.Key == member {
+			here = true
+			c.close(wire.CloseBanned, wire.ReasonBanned, closedBanned)
+		}
+	}
+	s := f.server
+	if !here {
+		return
+	}
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		if err := s.presence.Expel(ctx, f.mesh, member); err != nil {
+			s.log.WarnContext(ctx, "expel member", "mesh", f.mesh, "err", err)
+		}
+	})
+}
+
+// recheck finds out what the bells of a silence would have said: who was taken
+// over, who was banned, and what members grant.
+func (f *feed) recheck() {
+	s := f.server
+	s.renewer.soon(f.members()...)
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		if err := errors.Join(f.checkBans(ctx), f.refreshGrants(ctx)); err != nil {
+			s.log.WarnContext(ctx, "read bans and grants", "mesh", f.mesh, "err", err)
+		}
+	})
+}
+
+// checkBans finds bans that this edge has not heard of.
+func (f *feed) checkBans(ctx context.Context) error {
+	members, err := f.server.registry.Members(ctx, f.mesh)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.RevokedAt != nil {
+			f.banned(m.Key)
+		}
+	}
+	return nil
+}
+
+// grantsChanged reads anew what the members here let others do.
+func (f *feed) grantsChanged() {
+	f.server.spawn(func() {
+		ctx, cancel := context.WithTimeout(f.server.base, handleWithin)
+		defer cancel()
+		if err := f.refreshGrants(ctx); err != nil {
+			f.server.log.WarnContext(ctx, "read grants", "mesh", f.mesh, "err", err)
+		}
+	})
+}
+
+func (f *feed) refreshGrants(ctx context.Context) error {
+	keys := map[string]struct{}{}
+	for _, c := range f.members() {
+		keys[c.member.Key] = struct{}{}
+	}
+	fresh := make(map[string]wire.Grants, len(keys))
+	for key := range keys {
+		g, err := f.server.registry.Grants(ctx, f.mesh, key)
+		if err != nil {
+			return err
+		}
+		fresh[key] = g
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.conns {
+		keys[c.member.Key] = struct{}{} // some may have come meanwhile
+	}
+	for key, g := range fresh {
+		f.grants[key] = g
+	}
+	for key := range f.grants {
+		if _, here := keys[key]; !here {
+			delete(f.grants, key)
+		}
+	}
+	return nil
+}
+
+// policyChanged tells the peers here how the owner wants groups to be written
+// from now on.
+func (f *feed) policyChanged() {
+	s := f.server
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		m, err := s.registry.Mesh(ctx, f.mesh)
+		if err != nil {
+			s.log.WarnContext(ctx, "read policy", "mesh", f.mesh, "err", err)
+			return
+		}
+		data, err := json.Marshal(m.GroupPolicy)
+		if err != nil || m.GroupPolicy == nil {
+			return
+		}
+		push := eventFrame(&wire.Push{
+			Event: wire.EventGroupPolicy, EventData: data, MessageID: newEventID(), MeshID: f.mesh,
+			CreatedAt: wire.At(time.Now()),
+		})
+		for _, c := range f.members() {
+			c.socket.put(push)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package edge
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/presence"
+	"github.com/claudemesh/claudemesh/queue"
+)
+
+// messageBody is what a message's author and the sending edge know of it: the
+// push without what Redis decides (id, time, place). It is stored as text and
+// spliced into the frame when it is delivered, without being parsed again.
+type messageBody struct {
+	MeshID             string    `json:"meshId"`
+	SenderPubkey       string    `json:"senderPubkey"`
+	SenderMemberID     string    `json:"senderMemberId,omitempty"`
+	SenderName         string    `json:"senderName,omitempty"`
+	TargetSpec         string    `json:"targetSpec"`
+	Priority           wire.Lane `json:"priority,omitempty"`
+	Nonce              string    `json:"nonce"`
+	Ciphertext         string    `json:"ciphertext"`
+	ClientMessageID    string    `json:"client_message_id,omitempty"`
+	RequestFingerprint string    `json:"request_fingerprint,omitempty"`
+	ReplyToID          string    `json:"replyToId,omitempty"`
+}
+
+// isoTime is how the wire writes a moment.
+const isoTime = "2006-01-02T15:04:05.000Z"
+
+// stamp is what Redis decided about a push. Its texts need no escaping: they
+// are ids, hex keys and cursors.
+type stamp struct {
+	id     string
+	at     int64  // milliseconds
+	member string // the sender's member key, "" to leave it out
+	cursor string // "" for direct messages
+}
+
+// splice completes a stored body to a push.
+func (s stamp) splice(body string) frame {
+	b := make([]byte, 0, len(body)+256)
+	b = append(b, `{"type":"push","messageId":"`...)
+	b = append(b, s.id...)
+	b = append(b, `","createdAt":"`...)
+	b = time.UnixMilli(s.at).UTC().AppendFormat(b, isoTime)
+	if s.member != "" {
+		b = append(b, `","senderMemberPubkey":"`...)
+		b = append(b, s.member...)
+	}
+	if s.cursor != "" {
+		b = append(b, `","cursor":"`...)
+		b = append(b, s.cursor...)
+	}
+	b = append(b, `",`...)
+	return textFrame(append(b, body[1:]...)) // body opens with a brace
+}
+
+// directPush is a direct message as its reader sees it. Existing daemons drop
+// what comes from their own member on a connection without a session key, so
+// the sender's member is not named there.
+func directPush(c *conn, e *queue.Entry) frame {
+	s := stamp{id: e.ID, at: e.At, member: e.Member}
+	if c.kind == presence.KindMember && e.Member == c.member.Key {
+		s.member = ""
+	}
+	return s.splice(e.Body)
+}
+
+// pushOf is a journal entry on its way to many peers: it is encoded once.
+type pushOf struct {
+	epoch, mesh string
+	entry       *queue.JournalEntry
+	encoded     frame
+}
+
+func (p *pushOf) kind() pushKind {
+	if p.entry.Kind == queue.KindMessage {
+		return pushFanout
+	}
+	return pushPresence
+}
+
+func (p *pushOf) frame() frame {
+	if p.encoded != nil {
+		return p.encoded
+	}
+	e := p.entry
+	cursor := wire.Cursor{Epoch: p.epoch, Seq: e.Seq, ID: e.ID}.String()
+	if e.Kind == queue.KindMessage {
+		p.encoded = stamp{id: e.ID, at: e.At, member: e.Member, cursor: cursor}.splice(e.Body)
+	} else {
+		p.encoded = eventFrame(&wire.Push{
+			Event: wire.Event(e.Event), EventData: json.RawMessage(e.Body), MessageID: e.ID, MeshID: p.mesh,
+			CreatedAt: wire.At(time.UnixMilli(e.At)), Cursor: cursor,
+		})
+	}
+	return p.encoded
+}
+
+// eventFrame completes a system push.
+func eventFrame(m *wire.Push) frame {
+	m.Subtype, m.SenderPubkey, m.Priority = wire.SubtypeSystem, wire.SystemSender, wire.LaneLow
+	b, err := wire.Encode(m)
+	if err != nil {
+		b = []byte(`{"type":"push","subtype":"system"}`) // event data that is no JSON; nobody writes such
+	}
+	return textFrame(b)
+}
+
+// resyncPush tells a peer that the journal no longer reaches back to what it
+// has seen.
+func resyncPush(mesh, cursor string) frame {
+	return eventFrame(&wire.Push{
+		Event: wire.EventResync, EventData: json.RawMessage("{}"), MessageID: newEventID(), MeshID: mesh,
+		CreatedAt: wire.At(time.Now()), Cursor: cursor,
+	})
+}
+
+// newEventID is a random id in the shape of a UUID, for events that are in no
+// journal.
+func newEventID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,2 @@
+// Package config is what the two functions read from the environment.
+package config

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	secretPrefix = "secret:"
+	secretWithin = 3 * time.Second
+	maxSecret    = 64 << 10
+
+	// The AWS extension "Parameters and Secrets" serves secrets to the function
+	// beside it, on this port unless told otherwise.
+	extensionPort     = "2773"
+	extensionPortName = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
+)
+
+// Resolve replaces every value secret:ARN by the secret of that name, which it
+// asks of the extension that AWS offers as a layer. A secret written into the
+// environment itself would be shown to whoever may look at the function.
+func (c *Config) Resolve(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, secretWithin)
+	defer cancel()
+	var errs []error
+	for name, value := range map[string]*Secret{
+		"FUNCTIONS_REDIS_URL": &c.RedisURL, "FUNCTIONS_OPERATOR_TOKEN": &c.OperatorToken,
+	} {
+		arn, ok := strings.CutPrefix(string(*value), secretPrefix)
+		if !ok {
+			continue
+		}
+		text, err := fetchSecret(ctx, arn)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("functions: config: %s: %w", name, err))
+			continue
+		}
+		*value = Secret(text)
+	}
+	return errors.Join(errs...)
+}
+
+func fetchSecret(ctx context.Context, arn string) (string, error) {
+	at := url.URL{
+		Scheme: "http", Host: "127.0.0.1:" + cmp.Or(os.Getenv(extensionPortName), extensionPort),
+		Path: "/secretsmanager/get", RawQuery: url.Values{"secretId": {arn}}.Encode(),
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return "", fmt.Errorf("ask for the secret: %w", err)
+	}
+	r.Header.Set("X-Aws-Parameters-Secrets-Token", os.Getenv("AWS_SESSION_TOKEN"))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", fmt.Errorf("ask for the secret (is the extension's layer there?): %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var out struct{ SecretString string }
+	err = json.NewDecoder(io.LimitReader(answer.Body, maxSecret)).Decode(&out)
+	if answer.StatusCode != http.StatusOK || err != nil || out.SecretString == "" {
+		return "", fmt.Errorf("the extension has no such secret: status %d", answer.StatusCode)
+	}
+	return out.SecretString, nil
+}

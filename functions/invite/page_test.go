@@ -1,0 +1,104 @@
+package invite_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/invite"
+	"github.com/claudemesh/claudemesh/functions/registry"
+)
+
+func TestThePageTellsAPersonWhatToDo(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{WebURL: "https://mesh.example/"})
+	s := p.short(t, 1, soon())
+	w := p.do("GET", "/i/"+s.Code, "")
+	if w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for _, want := range []string{
+		"Acme", "Ana</b> invites you", "go install github.com/claudemesh/claudemesh/cli/cmd/claudemesh@latest",
+		"claudemesh join", "https://mesh.example/i/" + s.Code + "#", `name="viewport"`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for name, value := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Access-Control-Allow-Origin": "",
+	} {
+		if got := w.Header().Get(name); got != value {
+			t.Errorf("%s: %q, want %q", name, got, value)
+		}
+	}
+	if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %q", policy)
+	}
+}
+
+// TestThePageHoldsNoKeyAndLoadsNothing: a script, or anything fetched from
+// elsewhere, could carry the fragment away.
+func TestThePageHoldsNoKeyAndLoadsNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	s := p.short(t, 1, soon())
+	_, invited, err := p.Store.InviteByCode(t.Context(), s.Code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := p.do("GET", "/i/"+s.Code, "").Body.String()
+	for _, secret := range []string{p.RootKey, s.token, invited.Sealed, strings.SplitN(s.String(), "#", 2)[1]} {
+		if strings.Contains(page, secret) {
+			t.Errorf("the page contains %q", secret)
+		}
+	}
+	for _, loads := range []string{"<script", "<img", "<link", "src=", "url(", "@import", "href=", "http://", "<form", "javascript:"} {
+		if strings.Contains(page, loads) {
+			t.Errorf("the page contains %q", loads)
+		}
+	}
+}
+
+func TestAttackNamesThatAreMarkup(t *testing.T) {
+	t.Parallel()
+	const evil = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{.}}`
+	p := newPlace(t, invite.Config{})
+	mesh, _, err := p.Store.CreateMesh(t.Context(), registry.NewMesh{
+		Name: evil, OwnerKey: strings.Repeat("a", 64), MemberKey: strings.Repeat("b", 64), Member: "x",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := wire.NewID(wire.CodeLength)
+	if _, err := p.Store.AddInvite(t.Context(), mesh.ID, registry.NewInvite{
+		TokenHash: wire.TokenHash("x"), Role: wire.RoleAdmin, MaxUses: 1, ExpiresAt: soon(),
+		InvitedBy: evil, CodeHash: wire.CodeHash(code), Sealed: "x",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	page := p.do("GET", "/i/"+code, "").Body.String()
+	if strings.Contains(page, "<script") || strings.Contains(page, "<img") || !strings.Contains(page, "&lt;script&gt;") || !strings.Contains(page, "as an admin") {
+		t.Errorf("got %s", page)
+	}
+}
+
+func TestThePageSaysWhyThereIsNothingToJoin(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	expired := p.short(t, 1, time.Now().Add(-2*time.Second))
+	for target, want := range map[string]int{
+		"/i/" + expired.Code: 410, "/i/" + wire.NewID(wire.CodeLength): 404, "/i/%3Cscript%3E": 404,
+	} {
+		w := p.do("GET", target, "")
+		if w.Code != want || !strings.Contains(w.Body.String(), "<h1>") || strings.Contains(w.Body.String(), "<script") ||
+			w.Header().Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if w := p.do("GET", "/i/"+expired.Code+"?utm=x", ""); w.Code != 404 {
+		t.Errorf("a query: %d", w.Code)
+	}
+}
