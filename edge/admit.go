@@ -152,9 +152,16 @@ func (s *Server) admit(ctx context.Context, k *socket, a *admission) error {
 		return err
 	}
 	c.box.setStatus(got.Stored.Status)
+	if c.kind == presence.KindClaim && c.readsInboxes() {
+		// From its hello_ack on, others may write to the key that it names. The
+		// inboxes of proven keys need no reader to be written to.
+		if err := c.openReaders(ctx); err != nil {
+			return err
+		}
+	}
 	k.send(s.helloAck(c, a, &got))
 	s.applyPendingHook(c)
-	c.kick()
+	c.start()
 	return nil
 }
 

@@ -62,6 +62,6 @@
 //     connections at once; the peer's own inbox waits for it.
 //   - A peer that is sent away is served until its moment: the restarting
 //     frames go out together, the closes one after the other.
-//   - hello_ack goes out before the inboxes are opened for reading, so that
-//     nothing can overtake it; what fails after it is tried again, not refused.
+//   - The pump starts behind hello_ack, so that nothing can overtake it; what
+//     fails after it is tried again, not refused.
 package edge

@@ -58,7 +58,8 @@ func newForwarder(s *Server, target *url.URL) *forwarder {
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isPageView(r) {
+	// An address without TLS is one inside the network, where no browser is.
+	if f.target.Scheme == "https" && isPageView(r) {
 		http.Redirect(w, r, f.target.String()+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 		return
 	}

@@ -65,23 +65,35 @@ func TestALargeBodyIsNotForwarded(t *testing.T) {
 	}
 }
 
-func TestOnlyABrowserThatLooksAtAPageIsRedirected(t *testing.T) {
+func TestOnlyABrowserThatLooksAtAPageIsRedirectedAndOnlyToAPublicAddress(t *testing.T) {
 	t.Parallel()
-	functions := httptest.NewServer(echo("functions"))
-	defer functions.Close()
-	e := startForwarding(t, functions.URL)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.HTTP+"/i/CODE?x=1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Accept", "text/html,*/*")
-	resp, err := plain.Transport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusTemporaryRedirect || got != functions.URL+"/i/CODE?x=1" {
-		t.Errorf("%d to %q", resp.StatusCode, got)
+	inside := httptest.NewServer(echo("inside"))
+	defer inside.Close()
+	for _, c := range []struct {
+		functions, accept string
+		want              int
+	}{
+		{"https://functions.example", "text/html,*/*", http.StatusTemporaryRedirect},
+		{"https://127.0.0.1:1", "application/json", http.StatusServiceUnavailable},
+		{inside.URL, "text/html,*/*", http.StatusOK},
+	} {
+		e := startForwarding(t, c.functions)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.HTTP+"/i/CODE?x=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", c.accept)
+		resp, err := plain.Transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.want {
+			t.Errorf("%+v: %d", c, resp.StatusCode)
+		}
+		if got := resp.Header.Get("Location"); c.want == http.StatusTemporaryRedirect && got != c.functions+"/i/CODE?x=1" {
+			t.Errorf("%+v: to %q", c, got)
+		}
 	}
 }
 

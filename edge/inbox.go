@@ -40,6 +40,7 @@ type box struct {
 	sent      []sent // pushed on this connection, oldest first
 	window    int    // how many of sent are neither acked nor confirmed
 	acks      bool   // the peer has acked before
+	answered  uint64 // number of the last ping that was answered
 }
 
 // An inbox is one key's, as this connection reads it.
@@ -293,11 +294,15 @@ func (c *conn) prove() {
 	// counted, and the bell that pushed it has kicked the pump once more.
 	n := c.ping()
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	for k := range b.sent[:min(upTo, len(b.sent))] {
 		if b.sent[k].ping == 0 {
 			b.sent[k].ping = n
 		}
+	}
+	quick := b.answered >= n // the answer was here before the numbers were
+	b.mu.Unlock()
+	if quick && b.arrived(n) {
+		c.kick()
 	}
 }
 
@@ -306,6 +311,7 @@ func (c *conn) prove() {
 func (b *box) arrived(ping uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.answered = max(b.answered, ping)
 	found := false
 	for k := range b.sent {
 		s := &b.sent[k]

@@ -13,6 +13,7 @@ import (
 // and it takes no more from Redis than the outbox has room for.
 type pump struct {
 	mu      sync.Mutex
+	open    bool // hello_ack is written: nothing may come before it
 	running bool
 	again   bool // something happened since the running one looked
 	stopped bool
@@ -29,7 +30,7 @@ func (c *conn) kick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.again = true
-	if !p.running && !p.stopped {
+	if p.open && !p.running && !p.stopped {
 		p.running = true
 		c.server.spawn(func() { c.runPump(c.server.base) })
 	}
@@ -38,6 +39,14 @@ func (c *conn) kick() {
 // kickAll makes the pump read every inbox, whether or not its bell was heard.
 func (c *conn) kickAll() {
 	c.box.doubt()
+	c.kick()
+}
+
+// start lets the pump run: the peer has its hello_ack.
+func (c *conn) start() {
+	c.pump.mu.Lock()
+	c.pump.open = true
+	c.pump.mu.Unlock()
 	c.kick()
 }
 

@@ -161,7 +161,7 @@ func TestL2_ManyWatchersAnnounceEachDepartureOnceAndNeverEarly(t *testing.T) {
 				}
 				n, err := b.store.Unfinished(t.Context(), b.rdb.Partition(b.mesh))
 				if err != nil || n != 0 {
-					return fmt.Errorf("%d clean-ups not ticked off, %v", n, err)
+					return fmt.Errorf("%d clean-ups not ticked off, %w", n, err)
 				}
 				return nil
 			})
@@ -249,7 +249,7 @@ func TestL2_ACleanUpIsRepeatedByAnotherEdgeUntilItIsDone(t *testing.T) {
 	}
 	eventually(t, patience, func() error {
 		if n, err := b.store.Unfinished(t.Context(), b.rdb.Partition(b.mesh)); err != nil || n != 0 {
-			return fmt.Errorf("%d unfinished, %v", n, err)
+			return fmt.Errorf("%d unfinished, %w", n, err)
 		}
 		return nil
 	})

@@ -17,6 +17,13 @@ import (
 // level. It reproduces an ECMAScript engine, where keys that look like array
 // indexes come first, in numeric order, whatever the sort.
 func CanonicalJSON(value []byte) ([]byte, error) {
+	return canonicalJSON(value, compareKeys)
+}
+
+// keyOrder says in which order the keys of an object are written.
+type keyOrder func(a, b string) int
+
+func canonicalJSON(value []byte, order keyOrder) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	dec.UseNumber()
 	var v any
@@ -26,10 +33,10 @@ func CanonicalJSON(value []byte) ([]byte, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("wire: canonical JSON: more than one value")
 	}
-	return appendCanonical(nil, v), nil
+	return order.append(nil, v), nil
 }
 
-func appendCanonical(b []byte, v any) []byte {
+func (order keyOrder) append(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(b, "null"...)
@@ -41,43 +48,43 @@ func appendCanonical(b []byte, v any) []byte {
 	case string:
 		return appendString(b, v)
 	case []any:
-		return appendArray(b, v)
+		return order.appendArray(b, v)
 	case map[string]any:
-		return appendObject(b, v)
+		return order.appendObject(b, v)
 	}
 	return b // the decoder makes no other kinds
 }
 
-func appendArray(b []byte, values []any) []byte {
+func (order keyOrder) appendArray(b []byte, values []any) []byte {
 	b = append(b, '[')
 	for i, v := range values {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendCanonical(b, v)
+		b = order.append(b, v)
 	}
 	return append(b, ']')
 }
 
-func appendObject(b []byte, object map[string]any) []byte {
+func (order keyOrder) appendObject(b []byte, object map[string]any) []byte {
 	b = append(b, '{')
-	for i, k := range sortedKeys(object) {
+	for i, k := range order.sorted(object) {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendString(b, k)
 		b = append(b, ':')
-		b = appendCanonical(b, object[k])
+		b = order.append(b, object[k])
 	}
 	return append(b, '}')
 }
 
-func sortedKeys(object map[string]any) []string {
+func (order keyOrder) sorted(object map[string]any) []string {
 	keys := make([]string, 0, len(object))
 	for k := range object {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, compareKeys)
+	slices.SortFunc(keys, order)
 	return keys
 }
 
@@ -94,6 +101,11 @@ func compareKeys(a, b string) int {
 	case bIndex:
 		return 1
 	}
+	return compareUnits(a, b)
+}
+
+// compareUnits compares texts by their UTF-16 units.
+func compareUnits(a, b string) int {
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }
 

@@ -83,10 +83,7 @@ func (s *Server) Client(tb testing.TB) *redis.Client {
 
 func (s *Server) launch() {
 	s.tb.Helper()
-	path, err := serverPath()
-	if err != nil {
-		s.tb.Fatalf("redistest: %v", err)
-	}
+	path := serverPath(s.tb)
 	s.output.Reset()
 	s.cmd = exec.Command(path, "-")
 	s.cmd.Stdin = strings.NewReader(redis.Conf + fmt.Sprintf(
@@ -172,9 +169,27 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// serverPath finds a server, or installs one, once for all tests of a package.
-var serverPath = sync.OnceValues(func() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), installWithin)
+// found is where the server is, so that the tests of a package look once.
+var found struct {
+	mu   sync.Mutex
+	path string
+}
+
+// serverPath finds a server, or installs one.
+func serverPath(tb testing.TB) string {
+	tb.Helper()
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	if found.path != "" {
+		return found.path
+	}
+	// The next test profits from what this one began.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), installWithin)
 	defer cancel()
-	return provision.Ensure(ctx, os.Stderr)
-})
+	path, err := provision.Ensure(ctx, os.Stderr)
+	if err != nil {
+		tb.Fatalf("redistest: %v", err)
+	}
+	found.path = path
+	return path
+}
