@@ -53,9 +53,12 @@ func TestFieldsOfTheWrongKindHaveTheCodeOfTheirCheck(t *testing.T) {
 	for frame, want := range map[string]wire.Code{
 		`{"type":"hello","sessionPubkey":7}`:                    wire.CodeBadSessionPubkey,
 		`{"type":"hello","timestamp":1767225600000,"pubkey":7}`: wire.CodeMalformed,
+
 		`{"type":"hello"}`:         wire.CodeTimestampSkew,
 		`{"type":"session_hello"}`: wire.CodeBadSessionPubkey,
+
 		`{"type":"session_hello","sessionPubkey":` + hexKey + `}`: wire.CodeBadParentPubkey,
+
 		attested(`7`):    wire.CodeAttestationMismatch,
 		attested(`null`): wire.CodeAttestationMismatch,
 		attested(`{}`):   wire.CodeAttestationMismatch,
