@@ -8,9 +8,14 @@ import (
 	"github.com/claudemesh/claudemesh/cli/internal/command"
 )
 
+// version is set by the linker where a release is built.
+var version string
+
 func main() {
 	ctx, stop := command.Signals(context.Background())
-	code := command.Run(ctx, command.FromOS())
+	env := command.FromOS()
+	env.Version = version
+	code := command.Run(ctx, env)
 	stop()
 	os.Exit(code)
 }

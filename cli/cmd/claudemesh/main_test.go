@@ -22,6 +22,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CLAUDEMESH_CONFIG_DIR", e.WorkDir+"/identity")
 			e.Setenv("CLAUDEMESH_BROKER_URL", "ws://127.0.0.1:1/ws") // nobody listens there
 			e.Setenv("USER", "ana")
+			e.Setenv("HOME", e.WorkDir+"/home")
+			e.Setenv("SHELL", "/bin/bash")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},

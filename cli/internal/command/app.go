@@ -27,6 +27,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
 	Dir            string // absolute working directory
+	Version        string // that the release was given; empty for other builds
 }
 
 // FromOS returns the world of this process.
@@ -102,13 +103,17 @@ func newRoot(a *app) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.out.JSON, "json", false, "answer in JSON, for programs")
 	root.PersistentFlags().StringVar(&a.mesh, "mesh", "", "the `SLUG` of the mesh, where several are joined")
+	// It fails only for flags that are not there.
+	_ = root.RegisterFlagCompletionFunc("mesh", a.completeSlug)
 	root.AddCommand(
 		newCreate(a), newInvite(a), newJoin(a), newPeers(a), newSend(a), newListen(a), newInbox(a),
-		newSummary(a), newStatus(a), newList(a), newMesh(a), newVersion(a),
+		newSummary(a), newStatus(a), newList(a), newMesh(a), newVersion(a), newOutbox(a), newMessageStatus(a), newMCP(a),
+		newInstall(a), newUninstall(a), newHook(a), newLaunch(a), newGroups(a), newVerify(a), newRename(a), newLeave(a),
+		newBackup(a), newRestore(a), newDoctor(a), newTop(a), newExitCodes(),
 	)
+	arrangeHelp(root, a.out)
 	return root
 }
 
@@ -120,6 +125,16 @@ func noArgs(c *cobra.Command, args []string) error {
 		return ui.Usagef("unknown command %q", args[0]).Hinted("%s --help", c.CommandPath())
 	}
 	return exactly()(c, args)
+}
+
+// atMost allows one argument, or none.
+func atMost(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return exactly(name)(c, args)
+	}
 }
 
 func exactly(names ...string) cobra.PositionalArgs {

@@ -1,147 +1,151 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
 
-	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/local"
+	"github.com/claudemesh/claudemesh/cli/internal/mailbox"
+	"github.com/claudemesh/claudemesh/cli/internal/outbox"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
 
+// What a running session does for the commands of its directory.
 const (
-	controlWait    = 15 * time.Second // for a whole exchange
-	maxControlLine = 16 << 10
-	maxControls    = 16 // exchanges at once
+	opSend          = "send"
+	opPeers         = "peers"
+	opInbox         = "inbox"
+	opShown         = "shown"
+	opMessageStatus = "message_status"
+	opStatus        = "status"
+	opSummary       = "summary"
+	opJoinGroup     = "join_group"
+	opLeaveGroup    = "leave_group"
 )
 
-// controlRequest is one line from a command to the listener of its directory.
-// Exactly one field is set.
-type controlRequest struct {
-	Status  *wire.Status `json:"status,omitempty"`
-	Summary *string      `json:"summary,omitempty"`
+// inboxHeld is how long messages are held for a command that takes them and
+// does not say that it has shown them.
+const inboxHeld = 10 * time.Second
+
+type peersAnswer struct {
+	Peers []wire.PeerInfo `json:"peers"`
 }
 
-// controlAnswer is the listener's line back.
-type controlAnswer struct {
-	OK    bool   `json:"ok"`
-	Error string `json:"error,omitempty"`
+type inboxAnswer struct {
+	Messages []mailbox.Message `json:"messages"`
+	Left     int               `json:"left"`
 }
 
-// control is the socket on which a listener hears the commands of its
-// directory. Whoever may open the identity directory may speak there.
-type control struct {
-	listener net.Listener
-	path     string
+// postAnswer is a message that was accepted, and why it was not sent yet.
+type postAnswer struct {
+	Entry   outbox.Entry   `json:"entry"`
+	Refusal *local.Refusal `json:"refusal,omitempty"`
 }
 
-// listenControl opens the socket. It is made under another name in a directory
-// of its own, so that nobody meets it before its mode is right, and replaces
-// what a crash left behind: we hold the session's lock, so nobody serves it.
-func listenControl(path string) (*control, error) {
-	private, err := os.MkdirTemp(filepath.Dir(path), ".s")
+// obey does what a command of this directory asks for.
+func (h *host) obey(ctx context.Context, r local.Request) (any, error) {
+	answer, err := h.dispatch(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, h.refusal(err)
 	}
-	defer os.RemoveAll(private)
-	made := filepath.Join(private, "s")
-	l, err := net.Listen("unix", made)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
-		return nil, errors.Join(fmt.Errorf("control socket: %w", err), l.Close())
-	}
-	return &control{listener: l, path: path}, nil
+	return answer, nil
 }
 
-// serve answers commands until ctx ends.
-func (s *control) serve(ctx context.Context, c *peer.Client) error {
-	var exchanges sync.WaitGroup
-	defer exchanges.Wait()
-	defer os.Remove(s.path)
-	stop := context.AfterFunc(ctx, func() { s.listener.Close() })
-	defer stop()
-	slots := make(chan struct{}, maxControls)
-	for {
-		conn, err := s.listener.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+func (h *host) dispatch(ctx context.Context, r local.Request) (any, error) {
+	switch r.Op {
+	case opSend:
+		return withArgs(r, func(d draft) (any, error) { return h.obeySend(ctx, d) })
+	case opPeers:
+		peers, err := h.client.ListPeers(ctx)
+		return peersAnswer{peers}, err
+	case opInbox:
+		messages, left := h.box.Claim(20, 256<<10)
+		time.AfterFunc(inboxHeld, func() { h.box.Release(messages) })
+		return inboxAnswer{messages, left}, nil
+	case opShown:
+		return withArgs(r, func(keys []string) (any, error) {
+			var messages []mailbox.Message
+			for _, key := range keys {
+				messages = append(messages, mailbox.Message{Key: key})
 			}
-			return fmt.Errorf("control socket: %w", err)
-		}
-		slots <- struct{}{}
-		exchanges.Go(func() {
-			defer func() { <-slots }()
-			defer conn.Close()
-			stop := context.AfterFunc(ctx, func() { conn.Close() })
-			defer stop()
-			exchange(ctx, conn, c)
+			return nil, h.box.Shown(messages)
 		})
+	case opMessageStatus:
+		return withArgs(r, func(id string) (any, error) { return h.messageStatus(ctx, id) })
+	case opStatus:
+		return withArgs(r, func(s wire.Status) (any, error) { return nil, h.setStatus(ctx, s) })
+	case opSummary:
+		return withArgs(r, func(s string) (any, error) { return nil, h.setSummary(ctx, s) })
+	case opJoinGroup:
+		return withArgs(r, func(g wire.Group) (any, error) { return nil, h.joinGroup(ctx, g) })
+	case opLeaveGroup:
+		return withArgs(r, func(name string) (any, error) { return nil, h.client.LeaveGroup(ctx, name) })
 	}
+	return nil, local.ErrUnknown
 }
 
-// exchange reads one request and answers it.
-func exchange(ctx context.Context, conn net.Conn, c *peer.Client) {
-	_ = conn.SetDeadline(time.Now().Add(controlWait)) // its failure shows in the read
-	line, err := bufio.NewReader(io.LimitReader(conn, maxControlLine)).ReadBytes('\n')
+// withArgs decodes a request's arguments.
+func withArgs[T any](r local.Request, f func(T) (any, error)) (any, error) {
+	var args T
+	if json.Unmarshal(r.Args, &args) != nil {
+		return nil, local.ErrUnknown
+	}
+	return f(args)
+}
+
+func (h *host) obeySend(ctx context.Context, d draft) (any, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	e, err := h.post(ctx, d)
+	if e.ID == "" {
+		return nil, err
+	}
+	a := postAnswer{Entry: e}
 	if err != nil {
-		return
+		a.Refusal = h.refusal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, controlWait)
-	defer cancel()
-	answer := controlAnswer{OK: true}
-	if err := obey(ctx, line, c); err != nil {
-		answer = controlAnswer{Error: plainWords(err)}
-	}
-	_ = json.NewEncoder(conn).Encode(answer) // the command sees the loss itself
+	return a, nil
 }
 
-var errControl = errors.New("the listener does not understand this request")
-
-func obey(ctx context.Context, line []byte, c *peer.Client) error {
-	var r controlRequest
-	if err := json.Unmarshal(line, &r); err != nil {
-		return errControl
+func (h *host) setStatus(ctx context.Context, s wire.Status) error {
+	if !s.Valid() {
+		return local.ErrUnknown
 	}
+	return h.client.SetStatus(ctx, s)
+}
+
+func (h *host) setSummary(ctx context.Context, s string) error {
+	if len(s) > wire.MaxSummary {
+		return ui.Usagef("a summary holds at most %d bytes", wire.MaxSummary)
+	}
+	return h.client.SetSummary(ctx, s)
+}
+
+// refusal words an error for whoever asked.
+func (h *host) refusal(err error) *local.Refusal {
+	var refusal *local.Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	f := (&app{env: h.env, out: h.out, began: true}).explain(err)
+	return &local.Refusal{Message: f.Message, Hint: f.Hint, Code: f.Code}
+}
+
+// explainLocal words what a running session has refused.
+func explainLocal(err error) *ui.Failure {
+	var refusal *local.Refusal
 	switch {
-	case r.Status != nil && r.Status.Valid():
-		return c.SetStatus(ctx, *r.Status)
-	case r.Summary != nil && len(*r.Summary) <= wire.MaxSummary:
-		return c.SetSummary(ctx, *r.Summary)
-	}
-	return errControl
-}
-
-// tellListener sends a request to the listener of a session.
-func tellListener(path string, r controlRequest) error {
-	conn, err := net.DialTimeout("unix", path, controlWait)
-	if err != nil {
-		return ui.Failf("no listener runs for this directory, so there is no presence to change").
+	case errors.As(err, &refusal):
+		return &ui.Failure{Message: refusal.Message, Hint: refusal.Hint, Code: max(refusal.Code, ui.ExitFailed), Cause: err}
+	case errors.Is(err, local.ErrNobody):
+		return ui.Failf("no session runs for this directory, so there is no presence to change").
 			Hinted("claudemesh listen; where it runs with --session NAME, give the same here").Coded(ui.ExitAway)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(controlWait)) // its failure shows in the read
-	if err := json.NewEncoder(conn).Encode(r); err != nil {
-		return ui.Failf("the listener went away: %v", err)
-	}
-	var answer controlAnswer
-	if err := json.NewDecoder(io.LimitReader(conn, maxControlLine)).Decode(&answer); err != nil {
-		return ui.Failf("the listener went away: %v", err)
-	}
-	if !answer.OK {
-		return ui.Failf("the listener could not do it: %s", answer.Error)
+	case errors.Is(err, local.ErrGone):
+		return ui.Failf("the running session went away").Hinted("try again")
 	}
 	return nil
 }

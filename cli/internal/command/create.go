@@ -142,7 +142,10 @@ func (a *app) answer(m identity.Mesh) error {
 			MeshID: m.MeshID, Slug: m.Slug, MemberID: m.MemberID, Pubkey: m.PublicKey, BrokerURL: m.BrokerURL,
 		})
 	}
-	return a.out.Line(m.Slug, m.MeshID, m.MemberID, m.PublicKey, m.BrokerURL)
+	return a.out.Card(
+		[]string{"mesh", "id", "member", "key", "broker"},
+		[]string{m.Slug, m.MeshID, m.MemberID, m.PublicKey, ui.CleanLine(m.BrokerURL)},
+	)
 }
 
 func now() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -6,14 +6,20 @@
 //
 // Errors become words in one place, explain.go: message, hint and exit code.
 //
-//	0 done · 1 failed · 2 wrong usage · 3 not a member · 4 peer away or inbox full
+//	0 done · 1 failed · 2 wrong usage · 3 not a member · 4 peer away or inbox full · 5 kept in the outbox
 //
 // # The session of a directory
 //
-// listen speaks for the session of its working directory: a UUID derived from
-// the absolute path, with a key kept on disk, so that a listener which comes
-// back there is the same peer. While it runs it holds the session's lock and
-// answers summary and status over a socket in the identity directory, because
-// the presence is the listener's and nobody else's. One-shot commands connect
-// transiently: nobody sees them come and go.
+// listen and mcp speak for a session of their working directory: a UUID derived
+// from the absolute path (or named by the program around us), with a key kept on
+// disk, so that whoever comes back there is the same peer. While one runs it
+// holds the session's lock, and other commands of the directory act through it,
+// over a socket (package local): they send with its key, see what it was sent
+// and change its presence. Without one they connect transiently: nobody sees
+// them come and go.
+//
+// host.go keeps a session, post.go what it sends and owes, control.go what it
+// does for others. What arrives goes through one mailbox, what leaves through
+// one outbox, both on disk; so nothing is shown twice, and nothing that was
+// accepted is lost.
 package command

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/claudemesh/claudemesh/cli/internal/claudecode"
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/outbox"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
@@ -55,12 +57,23 @@ var explanations = []explanation{
 		seal.ErrNoKey, ui.ExitFailed, "this mesh's root key is not on this machine, so groups can be neither written nor read",
 		"ask for an invite made without --no-key, and claudemesh join LINK again",
 	},
+	{
+		seal.ErrPassphrase, ui.ExitUsage, "the passphrase is shorter than 12 characters",
+		"a few random words are easy to remember and hard to guess",
+	},
 	{seal.ErrBadKey, ui.ExitUsage, "that is not a public key", "claudemesh peers --json shows keys"},
 	{seal.ErrBadGroup, ui.ExitUsage, "that is not the name of a group", "groups are written @name, everybody is *"},
 	{wire.ErrInviteExpired, ui.ExitFailed, "the invite is over", "ask for a new one: claudemesh invite"},
 	{wire.ErrInviteSignature, ui.ExitFailed, "the invite was altered: its signature is wrong", "ask for the link again"},
 	{wire.ErrInviteMalformed, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
 	{wire.ErrJoinInput, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
+	{
+		outbox.ErrFull, ui.ExitFailed, "too many messages wait in the outbox already",
+		"claudemesh outbox lists them, outbox cancel ID takes one back",
+	},
+	{outbox.ErrNotFound, ui.ExitFailed, "no such message is in the outbox", "claudemesh outbox --all lists them"},
+	{outbox.ErrAmbiguous, ui.ExitFailed, "several messages begin like that", "give more of the id"},
+	{outbox.ErrSent, ui.ExitFailed, "it was sent already", "claudemesh message-status ID tells how far it got"},
 	{context.DeadlineExceeded, ui.ExitFailed, "the broker took too long", "try again"},
 	{errInterrupted, ui.ExitFailed, "interrupted", ""},
 	{context.Canceled, ui.ExitFailed, "interrupted", ""},
@@ -75,7 +88,7 @@ func (a *app) explain(err error) *ui.Failure {
 	if !a.began {
 		return ui.Usagef("%s", plainWords(err)).Hinted("claudemesh --help")
 	}
-	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal} {
+	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainLocal} {
 		if f := special(err); f != nil {
 			return f
 		}
@@ -97,6 +110,9 @@ func explainFile(err error) *ui.Failure {
 	case errors.As(err, &loose):
 		return ui.Failf("%s can be read by others (mode %04o), and it holds keys", loose.Path, loose.Mode).
 			Hinted("chmod 600 %s; if somebody may have read it, join again with new keys", loose.Path)
+	case errors.Is(err, claudecode.ErrShape):
+		return ui.Failf("%s", plainWords(err)).
+			Hinted("it was left as it is; put it right, or see how to register by hand: claudemesh install --print")
 	case errors.Is(err, identity.ErrCorrupt):
 		return ui.Failf("%s", plainWords(err)).Hinted("it was left as it is; put it right, or move it away")
 	}
@@ -129,8 +145,9 @@ func explainRefusal(err error) *ui.Failure {
 			Hinted("set the clock of this machine")
 	case wire.CodeCapacity:
 		return ui.Failf("the mesh is full").Hinted("try again when somebody has left")
+	default:
+		return ui.Failf("the broker refused: %s (%s)", refused.Message, refused.Code)
 	}
-	return ui.Failf("the broker refused: %s (%s)", refused.Message, refused.Code)
 }
 
 // explainSend words a refused message of no known kind.
@@ -143,6 +160,9 @@ func explainSend(err error) *ui.Failure {
 }
 
 // packageNames open the messages of our own errors; a person has no use for them.
-var packageNames = strings.NewReplacer("peer: ", "", "identity: ", "", "seal: ", "", "wire: ", "", "ui: ", "")
+var packageNames = strings.NewReplacer(
+	"peer: ", "", "identity: ", "", "seal: ", "", "wire: ", "", "ui: ", "", "claudecode: ", "", "outbox: ", "",
+	"mailbox: ", "", "local: ", "", "receipt: ", "",
+)
 
 func plainWords(err error) string { return packageNames.Replace(fmt.Sprint(err)) }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/local"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
-	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
 )
 
 // oldBrokerWait is how long an inbox stays open at a broker that cannot say
@@ -27,7 +27,7 @@ func newInbox(a *app) *cobra.Command {
 		Use:   "inbox",
 		Short: "Show what waits, and leave",
 		Long: "Show what waits for this directory's session and for the member, and leave. What was shown is\n" +
-			"acknowledged and not shown again. While a listener runs here, messages go to it.",
+			"acknowledged and not shown again, here or anywhere else: a running session hands over what it has not shown.",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
@@ -40,65 +40,73 @@ func (o *inboxOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id := identity.SessionID(o.env.Dir, o.session)
-	session, err := m.store.OpenSession(m.mesh.Slug, id)
-	switch {
-	case errors.Is(err, identity.ErrHeld):
-		o.out.Say("a listener runs for this directory, and shows its messages; reading the member's only")
-	case err != nil:
-		return err
-	default:
-		defer session.Close()
-	}
-	client, err := o.client(m, session)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
-	err = peer.Do(ctx, client, func(ctx context.Context) error { return drain(ctx, client) })
-	if err != nil {
-		return err
+	err = o.fromSession(ctx, m)
+	if errors.Is(err, local.ErrNobody) {
+		err = o.fromBroker(ctx, m)
 	}
-	if cursor := client.Cursor(); session != nil && cursor != "" {
-		if err := session.SaveCursor(m.mesh.MeshID, cursor); err != nil {
+	if err == nil && o.shown == 0 {
+		o.out.Say("nothing waits for you")
+	}
+	return err
+}
+
+// fromSession shows what the running session was sent and has not shown.
+func (o *inboxOptions) fromSession(ctx context.Context, m *membership) error {
+	for {
+		var a inboxAnswer
+		if err := o.ask(ctx, m, o.session, opInbox, nil, &a); err != nil {
+			return err
+		}
+		var keys []string
+		for _, message := range a.Messages {
+			if err := o.show(fromMail(message)); err != nil {
+				return err
+			}
+			keys = append(keys, message.Key)
+			o.shown++
+		}
+		if err := o.ask(ctx, m, o.session, opShown, keys, nil); err != nil || a.Left == 0 {
 			return err
 		}
 	}
-	if o.shown == 0 {
-		o.out.Say("nothing waits for you")
+}
+
+// fromBroker fetches what waits there, and shows it with what an earlier
+// session has left.
+func (o *inboxOptions) fromBroker(ctx context.Context, m *membership) error {
+	h, err := o.openHost(m, o.sessionIDs(o.session)[0])
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return h.borrow(ctx, func(ctx context.Context) error {
+		o.shown = h.box.Unread()
+		if err := h.showMail(); err != nil {
+			return err
+		}
+		return h.payReceipts(ctx)
+	})
+}
+
+// payReceipts sends the receipts that are due, for commands that will not be
+// there later. Whoever comes next sends what does not get through now.
+func (h *host) payReceipts(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, postPatience)
+	defer cancel()
+	for range receiptBurst {
+		if len(h.box.Owed()) == 0 || ctx.Err() != nil {
+			return nil
+		}
+		if err := h.tellSender(ctx, rate.NewLimiter(rate.Inf, 1)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// client connects as the session where we hold it, else as the member; unseen
-// either way.
-func (o *inboxOptions) client(m *membership, session *identity.Session) (*peer.Client, error) {
-	about := wire.About{SessionID: "once-" + wire.NewID(wire.ShortID), Cwd: o.env.Dir, Transient: true}
-	if session != nil {
-		about.SessionID, about.Cursor = session.ID, session.Cursor(m.mesh.MeshID)
-	}
-	options, err := m.options(about)
-	if err != nil {
-		return nil, err
-	}
-	if session != nil {
-		options.Session = session.Key
-	}
-	options.MaxFailures = dialTries
-	options.Handle = func(_ context.Context, d peer.Delivery) error {
-		if d.Event != "" && d.Event != wire.EventResync {
-			return nil // who came and went is no message
-		}
-		if d.Event == "" {
-			o.shown++
-		}
-		return o.show(d)
-	}
-	return peer.New(options), nil
-}
-
-// drain returns once everything that waited was shown. A broker that tells no
+// drain returns once everything that waited was handled. A broker that tells no
 // lease is an older one, which cannot say.
 func drain(ctx context.Context, c *peer.Client) error {
 	ack, err := c.Admitted(ctx)

@@ -3,7 +3,7 @@ package command
 import (
 	"cmp"
 	"context"
-	"errors"
+	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
@@ -11,7 +11,6 @@ import (
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 // cursorEvery is how often a listener stores how far it has read. What a crash
@@ -39,7 +38,7 @@ func newListen(a *app) *cobra.Command {
 	}
 	addSessionFlag(c, &o.session)
 	c.Flags().StringVar(&o.name, "name", "", "the `NAME` that others see (default the member's)")
-	c.Flags().StringSliceVar(&o.groups, "group", nil, "be in this `GROUP` (may be repeated; default the member's groups)")
+	c.Flags().StringSliceVar(&o.groups, "group", nil, "be in this `GROUP`, or GROUP:ROLE (may be repeated; default the member's groups)")
 	return c
 }
 
@@ -57,64 +56,65 @@ func (o *listenOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id := identity.SessionID(o.env.Dir, o.session)
-	session, err := m.store.OpenSession(m.mesh.Slug, id)
+	h, err := o.openHost(m, identity.SessionID(o.env.Dir, o.session))
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	options, err := m.options(wire.About{
-		DisplayName: ui.CleanLine(o.name), SessionID: id, Cwd: o.env.Dir, Groups: groups,
-		Cursor: session.Cursor(m.mesh.MeshID),
-	})
-	if err != nil {
-		return err
-	}
+	defer h.close()
 	ready := make(chan struct{})
-	options.Session = session.Key
+	options, err := o.options(h, groups, ready)
+	if err != nil {
+		return err
+	}
+	h.client = peer.New(options)
+	server, err := h.serve()
+	if err != nil {
+		return err
+	}
+	return h.run(ctx, server, func(ctx context.Context) error { return o.announce(ctx, h, ready) })
+}
+
+// options print what arrives as it arrives, behind the line that says that we
+// are ready.
+func (o *listenOptions) options(h *host, groups []wire.Group, ready chan struct{}) (peer.Options, error) {
+	options, err := h.options(wire.About{DisplayName: ui.CleanLine(o.name), Cwd: o.env.Dir, Groups: groups}, o.showEventOf)
+	if err != nil {
+		return options, err
+	}
+	keep := options.Handle
 	options.Handle = func(ctx context.Context, d peer.Delivery) error {
-		select { // the first line says that we are ready
+		select {
 		case <-ready:
-			return o.show(d)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if err := keep(ctx, d); err != nil {
+			return err
+		}
+		return h.showMail()
 	}
 	options.Retry = func(reason error, wait time.Duration) {
 		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
 	}
-	return o.serve(ctx, m, session, peer.New(options), ready)
+	return options, nil
 }
 
-// serve runs the client and all that goes with it until one of them ends.
-func (o *listenOptions) serve(ctx context.Context, m *membership, session *identity.Session, c *peer.Client, ready chan struct{}) error {
-	path, err := m.store.SocketPath(m.mesh.Slug, session.ID)
-	if err != nil {
-		return err
-	}
-	control, err := listenControl(path)
-	if err != nil {
-		return err
-	}
-	g, side := errgroup.WithContext(ctx)
-	// The client ends with its helpers, and learns the cause: it says how to leave.
-	running, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(side, func() { cancel(context.Cause(side)) })()
-	ended := errors.New("client ended")
-	g.Go(func() error {
-		if err := c.Run(running); err != nil {
+func (o *listenOptions) showEventOf(_ context.Context, d peer.Delivery) error { return o.show(d) }
+
+// showMail prints what was not shown yet.
+func (h *host) showMail() error {
+	for {
+		messages, left := h.box.Claim(1, 0)
+		for _, m := range messages {
+			if err := h.show(fromMail(m)); err != nil {
+				h.box.Release(messages)
+				return err
+			}
+		}
+		if err := h.box.Shown(messages); err != nil || left == 0 {
 			return err
 		}
-		return ended
-	})
-	g.Go(func() error { return control.serve(side, c) })
-	g.Go(func() error { return keepCursor(side, m.mesh.MeshID, session, c) })
-	g.Go(func() error { return o.announce(side, m, c, ready) })
-	if err := g.Wait(); !errors.Is(err, ended) && context.Cause(ctx) == nil {
-		return err
 	}
-	return nil
 }
 
 type readyLine struct {
@@ -128,20 +128,30 @@ type readyLine struct {
 }
 
 // announce says once that we are present.
-func (o *listenOptions) announce(ctx context.Context, m *membership, c *peer.Client, ready chan struct{}) error {
-	ack, err := c.Admitted(ctx)
+func (o *listenOptions) announce(ctx context.Context, h *host, ready chan struct{}) error {
+	ack, err := h.client.Admitted(ctx)
 	if err != nil {
 		return nil // the client says why
 	}
-	defer close(ready)
+	if err := o.sayReady(h, ack); err != nil {
+		return err
+	}
+	if err := h.showMail(); err != nil { // what a session before us was given and did not show
+		return err
+	}
+	close(ready)
+	return nil
+}
+
+func (o *listenOptions) sayReady(h *host, ack *wire.HelloAck) error {
 	name := cmp.Or(ack.MemberDisplayName, o.name)
 	if o.out.JSON {
 		return o.out.Answer(readyLine{
-			Event: "ready", MeshID: m.mesh.MeshID, Slug: m.mesh.Slug, Pubkey: c.Pubkey(), Name: name,
-			SessionID: identity.SessionID(o.env.Dir, o.session), Resumed: ack.Resumed,
+			Event: "ready", MeshID: h.m.mesh.MeshID, Slug: h.m.mesh.Slug, Pubkey: h.client.Pubkey(), Name: name,
+			SessionID: h.session.ID, Resumed: ack.Resumed,
 		})
 	}
-	o.out.Say("here in %s as %s; Ctrl-C leaves", m.mesh.Slug, ui.CleanLine(name))
+	o.out.Say("here in %s as %s; Ctrl-C leaves", h.m.mesh.Slug, ui.CleanLine(name))
 	return nil
 }
 
@@ -170,15 +180,7 @@ func keepCursor(ctx context.Context, meshID string, session *identity.Session, c
 }
 
 func (o *listenOptions) parseGroups() ([]wire.Group, error) {
-	var groups []wire.Group
-	for _, name := range o.groups {
-		g := wire.Group{Name: trimAt(name)}
-		if err := g.Check(); err != nil {
-			return nil, ui.Usagef("group %q: %s", name, plainWords(err))
-		}
-		groups = append(groups, g)
-	}
-	return groups, nil
+	return parseGroupList(strings.Join(o.groups, ","))
 }
 
 func trimAt(name string) string {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"os"
@@ -28,7 +29,8 @@ type membership struct {
 	mesh identity.Mesh
 }
 
-// chosen returns the mesh that --mesh names, or the only one.
+// chosen returns the mesh that --mesh or the session around us names, or the
+// only one.
 func (a *app) chosen() (*membership, error) {
 	store, err := a.store()
 	if err != nil {
@@ -38,7 +40,7 @@ func (a *app) chosen() (*membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := config.Choose(a.mesh)
+	m, err := config.Choose(cmp.Or(a.mesh, a.env.Getenv(EnvMesh)))
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +129,7 @@ func (m *membership) once(ctx context.Context, dir string, f func(context.Contex
 	o.MaxFailures = dialTries
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
+	defer m.out.Busy("waiting for the broker of " + m.mesh.Slug)()
 	client := peer.New(o)
 	return peer.Do(ctx, client, func(ctx context.Context) error { return f(ctx, client) })
 }

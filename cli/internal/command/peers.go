@@ -2,7 +2,9 @@ package command
 
 import (
 	"context"
+	"errors"
 
+	"github.com/claudemesh/claudemesh/cli/internal/local"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -23,11 +25,7 @@ func (a *app) peers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var peers []wire.PeerInfo
-	err = m.once(ctx, a.env.Dir, func(ctx context.Context, c *peer.Client) error {
-		peers, err = c.ListPeers(ctx)
-		return err
-	})
+	peers, err := a.listPeers(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -52,6 +50,19 @@ func (a *app) peers(ctx context.Context) error {
 		})
 	}
 	return a.out.Table([]string{"NAME", "STATUS", "ROLE", "GROUPS", "KEY", "SUMMARY"}, rows)
+}
+
+// listPeers asks through the session that runs here, else on its own.
+func (a *app) listPeers(ctx context.Context, m *membership) ([]wire.PeerInfo, error) {
+	var answer peersAnswer
+	err := a.ask(ctx, m, "", opPeers, nil, &answer)
+	if errors.Is(err, local.ErrNobody) {
+		err = m.once(ctx, a.env.Dir, func(ctx context.Context, c *peer.Client) error {
+			answer.Peers, err = c.ListPeers(ctx)
+			return err
+		})
+	}
+	return answer.Peers, err
 }
 
 // key is shortened for people only.

@@ -23,6 +23,7 @@ type deliveryLine struct {
 	FromName  string          `json:"fromName,omitempty"`
 	Member    string          `json:"fromMember,omitempty"`
 	Target    string          `json:"target,omitempty"`
+	ReplyTo   string          `json:"replyTo,omitempty"`
 	Text      *string         `json:"text,omitempty"`
 	Priority  wire.Lane       `json:"priority,omitempty"`
 	CreatedAt wire.Time       `json:"createdAt"`
@@ -51,7 +52,7 @@ func (a *app) show(d peer.Delivery) error {
 func newLine(d peer.Delivery) deliveryLine {
 	l := deliveryLine{
 		Event: messageEvent, MessageID: d.MessageID, From: d.From, FromName: d.Name, Member: d.Member,
-		Target: d.Target, Text: &d.Text, Priority: d.Priority, CreatedAt: wire.At(d.CreatedAt), Verified: &d.Verified,
+		Target: d.Target, ReplyTo: d.ReplyTo, Text: &d.Text, Priority: d.Priority, CreatedAt: wire.At(d.CreatedAt), Verified: &d.Verified,
 	}
 	if d.Err != nil {
 		l.Error = unopened(d.Err)

@@ -54,6 +54,7 @@ type Mesh struct {
 	OwnerPublicKey string     `json:"ownerPubkey,omitempty"`
 	OwnerSecretKey string     `json:"ownerSecretKey,omitempty"`
 	GroupPolicy    *PolicyPin `json:"groupPolicy,omitempty"`
+	Verified       []string   `json:"verified,omitempty"` // member keys whose safety numbers were compared
 
 	others map[string]json.RawMessage
 }
@@ -194,6 +195,19 @@ func (c *Config) Joined(meshID string) *Mesh {
 		return nil
 	}
 	return &c.Meshes[i]
+}
+
+// called returns the entry with that handle, or nil.
+func (c *Config) called(slug string) *Mesh {
+	i := slices.IndexFunc(c.Meshes, func(m Mesh) bool { return m.Slug == slug })
+	if i < 0 {
+		return nil
+	}
+	return &c.Meshes[i]
+}
+
+func (c *Config) remove(slug string) {
+	c.Meshes = slices.DeleteFunc(c.Meshes, func(m Mesh) bool { return m.Slug == slug })
 }
 
 // Add appends a membership. Existing clients let a second mesh of the same slug

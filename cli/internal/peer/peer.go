@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/claudemesh/claudemesh/cli/internal/receipt"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -33,6 +34,10 @@ type Options struct {
 	// error for counts as not arrived, and ends Run with that error. Nil leaves
 	// everything where it waits.
 	Handle func(context.Context, Delivery) error
+	// Receipts takes what recipients say about messages of ours; from is the key
+	// that sealed it. They are not verified: the caller knows what it has sent. It
+	// is called like Handle, but also where Handle is nil. Nil drops them.
+	Receipts func(ctx context.Context, from string, receipts []receipt.Receipt) error
 	// MaxFailures ends Run after that many vain attempts in a row to connect.
 	// Zero means never.
 	MaxFailures int
@@ -72,7 +77,8 @@ const (
 )
 
 // Client is one peer's connection to its mesh, across reconnects. Its methods
-// may be called from several goroutines, but not from Options.Handle.
+// may be called from several goroutines, but not from Options.Handle or
+// Options.Receipts.
 type Client struct {
 	// Fixed by New.
 	o    Options
@@ -110,8 +116,8 @@ func New(o Options) *Client {
 	return c
 }
 
-// errStopped ends what waits when Run returns without an error.
-var errStopped = errors.New("peer: stopped")
+// ErrStopped ends what waits when Run returns without an error.
+var ErrStopped = errors.New("peer: stopped")
 
 // Run keeps a connection until ctx ends, and then returns nil; or until coming
 // back would be wrong, and then returns the reason. A context cancelled with
@@ -247,7 +253,7 @@ func (c *Client) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		err = errStopped
+		err = ErrStopped
 	}
 	c.ended = err
 	c.wake()

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/claudemesh/claudemesh/cli/internal/receipt"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -24,6 +25,8 @@ type Delivery struct {
 	Member    string // the sender's member key, by the broker's word
 	Name      string // the sender's name, by the broker's word
 	Target    string // as the broker reports it; empty on older ones
+	To        string // the key of ours that opened it; empty for groups
+	ReplyTo   string // the message it answers, by the broker's word
 	Text      string
 	Priority  wire.Lane
 	CreatedAt time.Time
@@ -32,7 +35,12 @@ type Delivery struct {
 	// Err says why a message could not be opened. Its Text is then empty: what
 	// cannot be opened is reported, never guessed at.
 	Err error
+
+	receipts []byte // what came instead of a text
 }
+
+// Key names a message across its repeats, also those of another connection.
+func (d Delivery) Key() string { return seenKey(d) }
 
 // deliver hands over what the read loop queues, until ctx ends or the socket
 // closes. What is left in the queue then comes again.
@@ -82,10 +90,13 @@ func (c *Client) handleHello(ctx context.Context, m *wire.HelloAck) error {
 // without a handler takes nothing: a command that only asks something must not
 // swallow what waits for the member.
 func (n *conn) handlePush(ctx context.Context, m *wire.Push) error {
-	if n.c.o.Handle == nil && m.Event != wire.EventGroupPolicy {
+	if n.c.o.Handle == nil && n.c.o.Receipts == nil && m.Event != wire.EventGroupPolicy {
 		return nil
 	}
 	d := n.c.open(m)
+	if n.c.o.Handle == nil && d.receipts == nil && m.Event != wire.EventGroupPolicy {
+		return nil
+	}
 	key := seenKey(d)
 	if !n.c.seen.has(key) && !n.c.isOwnEvent(d) {
 		if err := n.c.hand(ctx, d); err != nil {
@@ -114,6 +125,9 @@ func (c *Client) hand(ctx context.Context, d Delivery) error {
 			c.o.Policy(&p)
 		}
 		return nil
+	}
+	if d.receipts != nil {
+		return c.handReceipts(ctx, d)
 	}
 	if c.o.Handle == nil {
 		return nil // a resync that nobody asked about
@@ -149,7 +163,7 @@ func (c *Client) isOwnEvent(d Delivery) bool {
 func (c *Client) open(m *wire.Push) Delivery {
 	d := Delivery{
 		MessageID: m.MessageID, ID: m.ClientMessageID, From: m.SenderPubkey, Member: m.SenderMemberPubkey,
-		Name: m.SenderName, Target: m.TargetSpec, Priority: m.Priority, CreatedAt: m.CreatedAt.Time,
+		Name: m.SenderName, Target: m.TargetSpec, Priority: m.Priority, CreatedAt: m.CreatedAt.Time, ReplyTo: m.ReplyToID,
 	}
 	switch {
 	case m.MeshID != c.o.MeshID:
@@ -199,10 +213,13 @@ func (c *Client) openDirect(d *Delivery, m *wire.Push) {
 		d.Err = err
 		return
 	}
-	text, err := c.tryKeys(sender, seal.Box{Nonce: m.Nonce, Ciphertext: m.Ciphertext})
+	text, to, err := c.tryKeys(sender, seal.Box{Nonce: m.Nonce, Ciphertext: m.Ciphertext})
+	d.To = to
 	switch {
 	case err != nil:
 		d.Err = err
+	case receipt.Is(text):
+		d.receipts, d.Verified = text, true
 	case !utf8.Valid(text):
 		d.Err = seal.ErrMalformed
 	default:
@@ -210,20 +227,21 @@ func (c *Client) openDirect(d *Delivery, m *wire.Push) {
 	}
 }
 
-// tryKeys opens a box with the session's key, then with the member's.
-func (c *Client) tryKeys(sender ed25519.PublicKey, b seal.Box) ([]byte, error) {
-	err := seal.ErrNotForUs
+// tryKeys opens a box with the session's key, then with the member's. It returns
+// the key that fitted.
+func (c *Client) tryKeys(sender ed25519.PublicKey, b seal.Box) (text []byte, to string, err error) {
+	err = seal.ErrNotForUs
 	for _, key := range []ed25519.PrivateKey{c.o.Session, c.o.Member} {
 		if key == nil {
 			continue
 		}
 		text, openErr := seal.OpenDirect(key, sender, b)
 		if openErr == nil {
-			return text, nil
+			return text, wire.PublicKey(key), nil
 		}
 		if !errors.Is(openErr, seal.ErrNotForUs) {
 			err = openErr
 		}
 	}
-	return nil, err
+	return nil, "", err
 }

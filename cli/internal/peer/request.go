@@ -46,6 +46,29 @@ func (c *Client) SetSummary(ctx context.Context, summary string) error {
 	return c.tell(ctx, &wire.SetSummary{Summary: summary})
 }
 
+// JoinGroup enters a group, or changes the role in it.
+func (c *Client) JoinGroup(ctx context.Context, name, role string) error {
+	return c.tell(ctx, &wire.JoinGroup{Name: name, Role: role})
+}
+
+// LeaveGroup leaves a group.
+func (c *Client) LeaveGroup(ctx context.Context, name string) error {
+	return c.tell(ctx, &wire.LeaveGroup{Name: name})
+}
+
+// SetTitle says in the profile what part we play. Other fields of it stay.
+func (c *Client) SetTitle(ctx context.Context, title string) error {
+	return c.tell(ctx, &wire.SetProfile{Profile: wire.Profile{Title: &title}})
+}
+
+// MessageStatus asks the broker what became of a message. Its word proves
+// nothing; receipts do.
+func (c *Client) MessageStatus(ctx context.Context, messageID string) (*wire.MessageStatusResult, error) {
+	return request[*wire.MessageStatusResult](ctx, c, func(id wire.ReqID) wire.Message {
+		return &wire.MessageStatus{MessageID: messageID, ReqID: id}
+	})
+}
+
 // tell sends a frame that is not answered, and then asks for something that
 // is: a broker handles the frames of a connection in order.
 func (c *Client) tell(ctx context.Context, m wire.Message) error {

@@ -32,7 +32,7 @@ type Receipt struct {
 	Queued    bool
 }
 
-// NewMessageID makes a client message id.
+// NewMessageID makes a client message id, which asks for no receipts.
 func NewMessageID() string { return rand.Text() }
 
 // outgoing is a send that was not acked yet.

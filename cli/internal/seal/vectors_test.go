@@ -71,7 +71,7 @@ func (v vector) public(name string) ed25519.PublicKey {
 	return v.secret(name).Public().(ed25519.PublicKey)
 }
 func (v vector) nonce(t *testing.T) *nonce { return (*nonce)(unhex(t, v.in("nonce_hex"))) }
-func (v vector) box() Box { return Box{Nonce: v.in("nonce"), Ciphertext: v.in("ciphertext")} }
+func (v vector) box() Box                  { return Box{Nonce: v.in("nonce"), Ciphertext: v.in("ciphertext")} }
 
 func (v vector) wantBox() Box {
 	return Box{Nonce: v.want("nonce"), Ciphertext: v.want("ciphertext")}

@@ -9,6 +9,7 @@ const (
 	ExitUsage     = 2
 	ExitNotMember = 3 // no mesh joined, or not admitted to it
 	ExitAway      = 4 // nobody there to take it, or no room left for it
+	ExitKept      = 5 // not sent yet: it waits in the outbox
 )
 
 // Failure is a refusal: what went wrong, what to do instead, and what the shell

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,10 +18,14 @@ import (
 type Printer struct {
 	JSON bool // answers are JSON
 
-	mu       sync.Mutex // one line at a time
-	out, err io.Writer
-	terminal bool // out is one
-	color    bool
+	// Fixed by New.
+	terminal     bool // out is one
+	talkTerminal bool // err is one
+	color        bool
+	out, err     io.Writer
+
+	mu       sync.Mutex // held for one output; guards the following
+	pictured bool       // a line that tells what takes long is on the terminal
 }
 
 // New returns a printer. NO_COLOR and TERM=dumb switch colours off, as does an
@@ -30,14 +34,21 @@ func New(out, err io.Writer, getenv func(string) string) *Printer {
 	terminal := isTerminal(out)
 	return &Printer{
 		out: out, err: err, terminal: terminal,
-		color: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+		color:        terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+		talkTerminal: isTerminal(err) && getenv("TERM") != "dumb",
 	}
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && IsTerminal(f)
 }
+
+// IsTerminal reports whether a person is at the other end of a file.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// Color reports whether answers may be coloured.
+func (p *Printer) Color() bool { return p.color }
 
 // Terminal reports whether a person reads the answers.
 func (p *Printer) Terminal() bool { return p.terminal }
@@ -61,30 +72,54 @@ func (p *Printer) Line(fields ...string) error {
 	return p.write(tsv(fields))
 }
 
-// Table writes rows: aligned under a header on a terminal, tab-separated and
-// without one in a pipe.
-func (p *Printer) Table(header []string, rows [][]string) error {
-	var b strings.Builder
+// Text writes an answer that is laid out already.
+func (p *Printer) Text(text string) error { return p.write(text) }
+
+// Card writes what belongs together: a line each with its name on a terminal,
+// one tab-separated line in a pipe.
+func (p *Printer) Card(names, values []string) error {
 	if !p.terminal {
-		for _, row := range rows {
-			b.WriteString(tsv(row))
-		}
-		return p.write(b.String())
+		return p.write(tsv(values))
 	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(header, "\t"))
-	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+	width := 0
+	for _, name := range names {
+		width = max(width, Width(name))
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("ui: table: %w", err)
+	var b strings.Builder
+	for i, name := range names {
+		b.WriteString("  " + p.Dim(name+strings.Repeat(" ", width-Width(name))) + "  " + values[i] + "\n")
 	}
 	return p.write(b.String())
+}
+
+// Width returns how many characters a line of the terminal takes; 0 if there is
+// none.
+func (p *Printer) Width() int { return widthOf(p.out) }
+
+// talkWidth is [Printer.Width] of where we talk. A pipe gets lines as they are.
+func (p *Printer) talkWidth() int {
+	if width := widthOf(p.err); width > 0 {
+		return width
+	}
+	return math.MaxInt
+}
+
+func widthOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func (p *Printer) write(text string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.wipe()
 	if _, err := io.WriteString(p.out, text); err != nil {
 		return fmt.Errorf("ui: write: %w", err)
 	}
@@ -95,7 +130,8 @@ func (p *Printer) write(text string) error {
 func (p *Printer) Say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.err, "claudemesh: %s\n", Clean(fmt.Sprintf(format, args...)))
+	p.wipe()
+	fmt.Fprintln(p.err, Wrap(Clean("claudemesh: "+fmt.Sprintf(format, args...)), p.talkWidth()))
 }
 
 // Fail reports a refusal.
@@ -104,7 +140,7 @@ func (p *Printer) Fail(f *Failure) {
 	if f.Hint != "" {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		fmt.Fprintf(p.err, "hint: %s\n", Clean(f.Hint))
+		fmt.Fprintln(p.err, Wrap(Clean("hint: "+f.Hint), p.talkWidth()))
 	}
 }
 
@@ -113,6 +149,15 @@ func (p *Printer) Bold(text string) string { return p.style("1", text) }
 
 // Dim sets text back on a terminal.
 func (p *Printer) Dim(text string) string { return p.style("2", text) }
+
+// Mark colours a sign by what it stands for: ok, warning or failed.
+func (p *Printer) Mark(meaning, sign string) string {
+	code, ok := map[string]string{"ok": "32", "warning": "33", "failed": "31"}[meaning]
+	if !ok {
+		return sign
+	}
+	return p.style(code, sign)
+}
 
 func (p *Printer) style(code, text string) string {
 	if !p.color {

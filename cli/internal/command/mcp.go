@@ -1,0 +1,230 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/mcp"
+	"github.com/claudemesh/claudemesh/cli/internal/outbox"
+	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/ui"
+	"github.com/claudemesh/claudemesh/edge/wire"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/spf13/cobra"
+)
+
+const (
+	toolPatience = 10 * time.Second // a model should not wait longer for a broker
+	maxSameDir   = 9                // servers of one directory without a name
+)
+
+// EnvChannel, if 1, says that the client takes whole messages as notifications.
+const EnvChannel = "CLAUDEMESH_CHANNEL"
+
+type mcpOptions struct {
+	*app
+	session string
+	name    string
+	groups  []string
+	channel bool
+}
+
+func newMCP(a *app) *cobra.Command {
+	o := &mcpOptions{app: a}
+	c := &cobra.Command{
+		Use:   "mcp",
+		Short: "Be the MCP server of an agent, and its presence in the mesh",
+		Long: "Be the MCP server of an agent, over stdin and stdout, and its presence in the mesh. Programs start this;\n" +
+			"claudemesh install registers it.\n\n" +
+			"The session is named by --session, by the program around it, or by the directory; a server that comes back\n" +
+			"under the same name is the same peer. When the client closes stdin the agent has ended, and others see it\n" +
+			"leave at once; what is sent to it waits. SIGTERM keeps its place for 90 seconds, for who restarts it.\n\n" +
+			"--channel (or " + EnvChannel + "=1) hands arriving messages to clients that listen to channel notifications\n" +
+			"and do not declare it; without it they are told that messages wait.",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	addSessionFlag(c, &o.session)
+	c.Flags().StringVar(&o.name, "name", "", "the `NAME` that others see (default the member's)")
+	c.Flags().StringSliceVar(&o.groups, "group", nil, "be in this `GROUP` (may be repeated; default the member's groups)")
+	c.Flags().BoolVar(&o.channel, "channel", false, "the client listens to channel notifications")
+	return c
+}
+
+func (o *mcpOptions) run(ctx context.Context) error {
+	around, err := launchedIn(o.env.Getenv)
+	if err != nil {
+		return err
+	}
+	if len(o.groups) > 0 {
+		if around.Groups, err = (&listenOptions{app: o.app, groups: o.groups}).parseGroups(); err != nil {
+			return err
+		}
+	}
+	m, err := o.chosen()
+	if err != nil {
+		return err
+	}
+	h, err := o.open(m)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if h.client, err = o.connect(h, around); err != nil {
+		return err
+	}
+	server, err := h.serve()
+	if err != nil {
+		return err
+	}
+	return h.run(ctx, server, func(ctx context.Context) error { return o.converse(ctx, h) },
+		func(ctx context.Context) error { return tellRole(ctx, h.client, around.Role) })
+}
+
+// open takes the session. Where nobody has named it, several agents in one
+// directory are several peers.
+func (o *mcpOptions) open(m *membership) (*host, error) {
+	ids := o.sessionIDs(o.session)
+	h, err := o.openHost(m, ids[0])
+	if len(ids) > 1 || o.session != "" {
+		return h, err
+	}
+	for n := 2; errors.Is(err, identity.ErrHeld) && n <= maxSameDir; n++ {
+		h, err = o.openHost(m, identity.SessionID(o.env.Dir, "#"+strconv.Itoa(n)))
+	}
+	return h, err
+}
+
+// connect prepares the session's client. Process and directory are those of the
+// agent, whose hooks report by them.
+func (o *mcpOptions) connect(h *host, around launched) (*peer.Client, error) {
+	options, err := h.options(wire.About{
+		DisplayName: cmp.Or(ui.CleanLine(o.name), around.Name), PeerType: "ai", Groups: around.Groups,
+		Cwd: cmp.Or(o.env.Getenv("CLAUDE_PROJECT_DIR"), o.env.Dir),
+	}, func(_ context.Context, d peer.Delivery) error {
+		if d.Event == wire.EventResync {
+			o.out.Say("some broadcasts of the time away are lost")
+		}
+		return nil // list_peers shows who came and went
+	})
+	if err != nil {
+		return nil, err
+	}
+	options.About.PID, options.About.Channel = wire.PID(os.Getppid()), "claudemesh-mcp"
+	options.Retry = func(reason error, wait time.Duration) {
+		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
+	}
+	return peer.New(options), nil
+}
+
+// converse serves the agent until it has ended.
+func (o *mcpOptions) converse(ctx context.Context, h *host) error {
+	server := mcp.New(mcp.Options{
+		Session: tools{h}, Mail: h.box, Version: thisVersion(o.env.Version).Version, Channel: o.channel || o.env.Getenv(EnvChannel) == "1",
+		Explain: func(err error) (string, string) {
+			f := o.explain(err)
+			return f.Message, toolWords.Replace(f.Hint)
+		},
+		Log: slog.New(slog.NewTextHandler(o.env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	in, ok := o.env.Stdin.(io.ReadCloser)
+	if !ok {
+		in = io.NopCloser(o.env.Stdin)
+	}
+	if err := server.Run(ctx, &sdk.IOTransport{Reader: in, Writer: keepOpen{o.env.Stdout}}); err != nil {
+		return err
+	}
+	return errEnded
+}
+
+// toolWords turn the hints of the program into those of its tools: a model may
+// have no shell.
+var toolWords = strings.NewReplacer(
+	"claudemesh peers --json", "list_peers", "claudemesh peers", "list_peers", "claudemesh message-status", "message_status",
+	"--priority now, next or low", "priority is now, next or low",
+)
+
+// keepOpen is a writer that others may close without effect.
+type keepOpen struct{ io.Writer }
+
+// Close implements io.Closer.
+func (keepOpen) Close() error { return nil }
+
+// tellRole says what part the agent plays, once it is here.
+func tellRole(ctx context.Context, c *peer.Client, role string) error {
+	if role == "" {
+		return nil
+	}
+	if _, err := c.Admitted(ctx); err == nil {
+		_ = c.SetTitle(ctx, role) // for others to see; nothing depends on it
+	}
+	return nil
+}
+
+// tools implements mcp.Session.
+type tools struct{ h *host }
+
+func (t tools) Key() string    { return t.h.client.Pubkey() }
+func (t tools) Member() string { return t.h.m.mesh.PublicKey }
+
+func (t tools) Peers(ctx context.Context) ([]wire.PeerInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, toolPatience)
+	defer cancel()
+	return t.h.client.ListPeers(ctx)
+}
+
+func (t tools) Send(ctx context.Context, m mcp.Outgoing) (mcp.Sent, error) {
+	d := draft{Target: m.To, Text: m.Text, Priority: m.Priority, ReplyTo: m.ReplyTo}
+	if err := d.check(); err != nil {
+		return mcp.Sent{}, err
+	}
+	e, err := t.h.post(ctx, d)
+	if err != nil && e.State != outbox.Waiting {
+		return mcp.Sent{}, err
+	}
+	sent := mcp.Sent{ID: e.ID, MessageID: e.MessageID, To: cmp.Or(e.To, e.Typed), Name: e.Name, Stored: e.State == outbox.Stored}
+	if err != nil {
+		sent.Waits = t.h.refusal(err).Message
+	}
+	return sent, nil
+}
+
+func (t tools) Status(ctx context.Context, id string) (mcp.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, toolPatience)
+	defer cancel()
+	s, err := t.h.messageStatus(ctx, id)
+	return mcp.Status{
+		ID: cmp.Or(s.MessageID, s.ID), Target: s.Target, State: s.State, Reason: s.Reason, Broker: s.Broker,
+		StoredAt: s.StoredAt, DeliveredAt: s.DeliveredAt, SurfacedAt: s.SurfacedAt,
+	}, err
+}
+
+func (t tools) SetSummary(ctx context.Context, summary string) error {
+	return t.do(ctx, func(ctx context.Context) error { return t.h.setSummary(ctx, summary) })
+}
+
+func (t tools) SetStatus(ctx context.Context, s wire.Status) error {
+	return t.do(ctx, func(ctx context.Context) error { return t.h.setStatus(ctx, s) })
+}
+
+func (t tools) JoinGroup(ctx context.Context, name, role string) error {
+	return t.do(ctx, func(ctx context.Context) error { return t.h.client.JoinGroup(ctx, name, role) })
+}
+
+func (t tools) LeaveGroup(ctx context.Context, name string) error {
+	return t.do(ctx, func(ctx context.Context) error { return t.h.client.LeaveGroup(ctx, name) })
+}
+
+func (t tools) do(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, toolPatience)
+	defer cancel()
+	return f(ctx)
+}
