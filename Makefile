@@ -16,7 +16,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null && echo -race)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/edge and bin/claudemesh
@@ -75,3 +75,12 @@ redis: ## Find a redis-server for the tests, or install one
 .PHONY: clean
 clean: ## Remove what build and cover made; the data of make run stay
 	rm -rf bin coverage.out coverage.html
+
+.PHONY: npm
+npm: ## Pack the command line for npm into bin/npm, for four platforms
+	go run ./infra/npm/cmd/npm -version $(VERSION)
+
+.PHONY: bench-cli
+bench-cli: build ## Measure `claudemesh peers` beside an empty Node process
+	@$(GOBUILD) -o bin/ ./infra/cmd/dev
+	@go run ./infra/cmd/benchcli

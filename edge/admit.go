@@ -312,22 +312,10 @@ func restore(ack *wire.HelloAck, a *admission) {
 	if a.saved.Summary != nil {
 		ack.LastSummary = *a.saved.Summary
 	}
-	if st := a.saved.Stats; st != nil {
-		ack.RestoredStats = &wire.RestoredStats{
-			MessagesIn: number(st.MessagesIn), MessagesOut: number(st.MessagesOut),
-			ToolCalls: number(st.ToolCalls), Errors: number(st.Errors),
-		}
-	}
+	ack.RestoredStats = a.saved.totals()
 	if len(a.about.Groups) == 0 && len(a.saved.Groups) > 0 {
 		ack.RestoredGroups = a.saved.Groups
 	}
-}
-
-func number(p *float64) float64 {
-	if p == nil {
-		return 0
-	}
-	return *p
 }
 
 func profileOf(m *registry.Member) *wire.MemberProfile {

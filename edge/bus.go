@@ -19,8 +19,8 @@ import (
 const (
 	// probeEvery is how often the subscription is asked whether it hears
 	// itself. A subscription can go deaf without an error; two probes unheard
-	// end it, soon enough that a ban reaches a deaf edge within 5 s or so.
-	probeEvery = 2 * time.Second
+	// end it, soon enough that a ban reaches a deaf edge within 5 s.
+	probeEvery = time.Second
 
 	// redialAfter is the longest wait between two attempts to subscribe.
 	redialAfter = time.Second

@@ -256,6 +256,12 @@ func TestHelloRestoresWhatWasSavedOfTheMember(t *testing.T) {
 	if got := again.Receive(); edgetest.Text(got) != "welcome back" {
 		t.Errorf("push: %+v", got)
 	}
+	again.Write(&wire.SetStats{Stats: wire.Stats{MessagesIn: &messages}})
+	again.Write(&wire.Goodbye{})
+	again.Closed()
+	if third := m.Member("ana").Control(e).Ack; third.RestoredStats == nil || third.RestoredStats.MessagesIn != 6 {
+		t.Errorf("statistics of two connections: %+v", third.RestoredStats)
+	}
 }
 
 func TestTheSameSessionIDEvictsNobody(t *testing.T) {

@@ -15,6 +15,36 @@ type record struct {
 	wire.PeerInfo
 	MemberID string            `json:"memberId"`
 	Since    map[string]uint64 `json:"since,omitempty"` // group → SEQ of the journal when it was joined
+
+	// Before holds the statistics of the member's earlier connections, which
+	// are remembered beyond each of them.
+	Before *wire.RestoredStats `json:"before,omitempty"`
+}
+
+// totals adds the statistics of this connection to those before it. It is nil
+// when there are none.
+func (r *record) totals() *wire.RestoredStats {
+	if r.Stats == nil {
+		return r.Before
+	}
+	sum := wire.RestoredStats{
+		MessagesIn: number(r.Stats.MessagesIn), MessagesOut: number(r.Stats.MessagesOut),
+		ToolCalls: number(r.Stats.ToolCalls), Errors: number(r.Stats.Errors),
+	}
+	if b := r.Before; b != nil {
+		sum.MessagesIn += b.MessagesIn
+		sum.MessagesOut += b.MessagesOut
+		sum.ToolCalls += b.ToolCalls
+		sum.Errors += b.Errors
+	}
+	return &sum
+}
+
+func number(p *float64) float64 {
+	if p == nil {
+		return 0
+	}
+	return *p
 }
 
 func encodeRecord(r *record) ([]byte, error) {
@@ -50,6 +80,7 @@ func freshRecord(c *conn, a *admission) record {
 		r.PeerRole = wire.PeerRoleSession
 	}
 	if a.saved != nil {
+		r.Before = a.saved.totals()
 		r.Profile = a.saved.Profile
 		if a.saved.Visible != nil {
 			r.Visible = a.saved.Visible

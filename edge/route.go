@@ -123,9 +123,10 @@ func (s *Server) tooHasty(ctx context.Context, k *socket, m wire.Message) bool {
 	switch m.FrameType() {
 	case wire.TypeSend, wire.TypeClientAck, wire.TypeGoodbye:
 		return false
-	}
-	if k.limit.allow() {
-		return false
+	default:
+		if k.limit.allow() {
+			return false
+		}
 	}
 	s.metrics.hit(boundRequests)
 	wait(ctx, hastePause)

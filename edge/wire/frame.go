@@ -219,8 +219,9 @@ func newFromPeer(t Type) Message {
 		return new(Sync)
 	case TypeGoodbye:
 		return new(Goodbye)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func newFromEdge(t Type) Message {
@@ -243,6 +244,7 @@ func newFromEdge(t Type) Message {
 		return new(Synced)
 	case TypeRestarting:
 		return new(Restarting)
+	default:
+		return nil
 	}
-	return nil
 }

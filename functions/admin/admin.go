@@ -3,11 +3,13 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/door"
+	"github.com/claudemesh/claudemesh/functions/openapi"
 	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/functions/signed"
 )
@@ -21,6 +23,21 @@ type Registry interface {
 	SetGroupPolicy(ctx context.Context, mesh string, p wire.GroupPolicy) error
 	Ban(ctx context.Context, mesh, memberKey string) error
 	Unban(ctx context.Context, mesh, memberKey string) error
+	Revoke(ctx context.Context, mesh, memberKey string) error
+	Kick(ctx context.Context, mesh, target string) error
+	Disconnect(ctx context.Context, mesh, target string) error
+	SetMember(ctx context.Context, mesh, memberKey string, c registry.MemberChange) (registry.Member, error)
+	MeshesOf(ctx context.Context, key string) ([]registry.Membership, error)
+	CountMembers(ctx context.Context, mesh string) (int, error)
+	SetMesh(ctx context.Context, mesh string, c registry.MeshChange) error
+	Archive(ctx context.Context, mesh string) error
+	Grants(ctx context.Context, mesh, memberKey string) (wire.Grants, error)
+	SetGrants(ctx context.Context, mesh, memberKey string, change wire.Grants) (wire.Grants, error)
+	Invites(ctx context.Context, mesh string) ([]registry.Invite, error)
+	Audit(ctx context.Context, mesh, before string, limit int) ([]registry.AuditEntry, int, error)
+	VerifyAudit(ctx context.Context, mesh string) (entries int, brokenAt string, err error)
+	Backup(ctx context.Context, mesh, after string) (records []wire.BackupRecord, next string, err error)
+	Restore(ctx context.Context, mesh, owner string, records []wire.BackupRecord) error
 	Members(ctx context.Context, mesh string) ([]registry.Member, error)
 	Take(ctx context.Context, l registry.Limit, who string) (time.Duration, error)
 }
@@ -30,23 +47,25 @@ type handler struct {
 	Config
 }
 
-// NewHandler returns the handler of everything under /v1/meshes.
+// NewHandler returns the handler of everything under /v1 but invites.
 func NewHandler(reg Registry, c Config) (http.Handler, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	h := &handler{reg: reg, Config: c}
-	routes := signed.NewHandler(signed.Options{Registry: reg, Log: c.Log, Now: c.Now}, []signed.Route{
-		{Pattern: wire.RouteCreateMesh, May: signed.Stranger, Gate: h.mayCreate, Do: h.createMesh},
-		{Pattern: wire.RouteCreateInvite, May: signed.Owner, Do: h.createInvite},
-		{Pattern: wire.RouteRevokeInvite, May: signed.Owner, Do: h.revokeInvite},
-		{Pattern: wire.RouteSetGroupPolicy, May: signed.Owner, Do: h.setGroupPolicy},
-		{Pattern: wire.RouteBan, May: signed.Owner | signed.Admin, Do: h.ban},
-		{Pattern: wire.RouteUnban, May: signed.Owner | signed.Admin, Do: h.unban},
-		{Pattern: wire.RouteMembers, May: signed.Owner | signed.Admin | signed.Member, Do: h.members},
+	routes, ops := h.routes()
+	document, err := openapi.Document("claudemesh", "1", ops)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", signed.NewHandler(signed.Options{Registry: reg, Log: c.Log, Now: c.Now}, routes))
+	mux.HandleFunc(wire.RouteOpenAPI, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document) // the reader has gone, there is nobody to tell
 	})
-	return door.Open(c.Within, routes), nil
+	return door.Open(c.Within, mux), nil
 }
 
 // createMesh is the one route that takes any key: the mesh whose owner it
@@ -62,7 +81,8 @@ func (h *handler) createMesh(w http.ResponseWriter, r *signed.Request) error {
 	if in.OwnerPubkey != r.Key {
 		return signed.Refuse(http.StatusForbidden, wire.CodeForbidden, "the request must be signed by owner_pubkey")
 	}
-	mesh, member, err := h.reg.CreateMesh(r.Context(), registry.NewMesh{
+	ctx := registry.WithActor(r.Context(), registry.ActorOwner)
+	mesh, member, err := h.reg.CreateMesh(ctx, registry.NewMesh{
 		Name: in.Name, Slug: in.Slug, OwnerKey: in.OwnerPubkey, MemberKey: in.MemberPubkey, Member: in.DisplayName,
 	})
 	if err != nil {
@@ -90,6 +110,14 @@ func (h *handler) mayCreate(r *signed.Request) error {
 		}
 	}
 	return err
+}
+
+// mayOperate lets the operator in, and nobody where there is no token.
+func (h *handler) mayOperate(r *signed.Request) error {
+	if !h.operator(r.Request) {
+		return signed.Refuse(http.StatusForbidden, wire.CodeOperatorToken, "this takes the operator's token")
+	}
+	return nil
 }
 
 func (h *handler) createInvite(w http.ResponseWriter, r *signed.Request) error {
@@ -141,52 +169,6 @@ func (h *handler) setGroupPolicy(w http.ResponseWriter, r *signed.Request) error
 
 // maxCounter is the largest whole number that every JSON reader keeps exact.
 const maxCounter = 1<<53 - 1
-
-func (h *handler) unban(w http.ResponseWriter, r *signed.Request) error {
-	key, err := h.moderated(r)
-	if err != nil {
-		return err
-	}
-	return done(w, h.reg.Unban(r.Context(), r.Mesh.ID, key))
-}
-
-func (h *handler) ban(w http.ResponseWriter, r *signed.Request) error {
-	key, err := h.moderated(r)
-	if err != nil {
-		return err
-	}
-	return done(w, h.reg.Ban(r.Context(), r.Mesh.ID, key))
-}
-
-// moderated is the member key that the path names, if the signer may ban it.
-// Admins may not ban each other or themselves: whoever loses an admin key
-// would lose the mesh to the finder. The owner key stays above that.
-func (h *handler) moderated(r *signed.Request) (string, error) {
-	key := r.PathValue("key")
-	if !wire.IsKey(key) {
-		return "", invalid(errors.New("member key must be 64 hex chars"))
-	}
-	if r.As == signed.Owner {
-		return key, nil
-	}
-	_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, key)
-	switch {
-	case err != nil && !errors.Is(err, registry.ErrRevoked):
-		return "", err
-	case member.Role == wire.RoleAdmin:
-		return "", signed.Refuse(http.StatusForbidden, wire.CodeForbidden, "only the owner moderates admins")
-	}
-	return key, nil
-}
-
-func (h *handler) members(w http.ResponseWriter, r *signed.Request) error {
-	members, err := h.reg.Members(r.Context(), r.Mesh.ID)
-	if err != nil {
-		return err
-	}
-	door.JSON(w, http.StatusOK, newMembersResponse(members))
-	return nil
-}
 
 // done answers a request that has nothing to tell.
 func done(w http.ResponseWriter, err error) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type place struct {
 	server  *redistest.Server
 	client  *redis.Client
 	handler http.Handler
+	config  admin.Config
 }
 
 func newPlace(tb testing.TB, c admin.Config) *place {
@@ -35,12 +37,16 @@ func newPlace(tb testing.TB, c admin.Config) *place {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &place{functionstest.NewMesh(tb, store), server, client, handler}
+	return &place{functionstest.NewMesh(tb, store), server, client, handler, c}
 }
 
-func (p *place) serve(r *http.Request) *httptest.ResponseRecorder {
+// serve answers one request. Whatever the test is about, the answer must be one
+// that the OpenAPI document describes.
+func (p *place) serve(tb testing.TB, r *http.Request) *httptest.ResponseRecorder {
+	tb.Helper()
 	w := httptest.NewRecorder()
 	p.handler.ServeHTTP(w, r)
+	p.checked(tb, r, w)
 	return w
 }
 
@@ -94,7 +100,7 @@ func TestAMeshIsMadeByItsOwnerKey(t *testing.T) {
 	p := newPlace(t, admin.Config{Creation: admin.CreationOpen, BrokerURL: "wss://broker.example/ws"})
 	owner := functionstest.Key()
 	in := newMesh(owner)
-	w := p.serve(signed(t, "POST", "/v1/meshes", in, owner))
+	w := p.serve(t, signed(t, "POST", "/v1/meshes", in, owner))
 	expect(t, "create", w, 201, "")
 	var out wire.CreateMeshResponse
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
@@ -107,9 +113,9 @@ func TestAMeshIsMadeByItsOwnerKey(t *testing.T) {
 	if out.Slug != "ana-s-shop" || out.Name != in.Name || out.BrokerURL != "wss://broker.example/ws" {
 		t.Errorf("got %+v", out)
 	}
-	expect(t, "signed by another", p.serve(signed(t, "POST", "/v1/meshes", in, functionstest.Key())), 403, wire.CodeForbidden)
+	expect(t, "signed by another", p.serve(t, signed(t, "POST", "/v1/meshes", in, functionstest.Key())), 403, wire.CodeForbidden)
 	in.Name = "x\x00"
-	expect(t, "NUL", p.serve(signed(t, "POST", "/v1/meshes", in, owner)), 400, wire.CodeInvalidArgument)
+	expect(t, "NUL", p.serve(t, signed(t, "POST", "/v1/meshes", in, owner)), 400, wire.CodeInvalidArgument)
 }
 
 func TestTheOperatorSaysWhoMayMakeMeshes(t *testing.T) {
@@ -135,7 +141,7 @@ func TestTheOperatorSaysWhoMayMakeMeshes(t *testing.T) {
 			if c.sent != "" {
 				r.Header.Set(wire.HeaderOperatorToken, c.sent)
 			}
-			expect(t, name, p.serve(r), c.status, c.code)
+			expect(t, name, p.serve(t, r), c.status, c.code)
 		})
 	}
 }
@@ -166,8 +172,8 @@ func TestOneAddressMakesSoManyMeshesOnly(t *testing.T) {
 		Creation: admin.CreationOpen, CreateLimit: registry.Limit{Name: "create", Burst: 1, PerMinute: 1},
 	})
 	owner := functionstest.Key()
-	expect(t, "first", p.serve(signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 201, "")
-	w := p.serve(signed(t, "POST", "/v1/meshes", newMesh(owner), owner))
+	expect(t, "first", p.serve(t, signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 201, "")
+	w := p.serve(t, signed(t, "POST", "/v1/meshes", newMesh(owner), owner))
 	expect(t, "second", w, 429, wire.CodeRateLimited)
 	if w.Header().Get("Retry-After") == "" {
 		t.Error("not told when to come back")
@@ -179,10 +185,10 @@ func TestSlugCollisionsWithoutEndAre409(t *testing.T) {
 	p := newPlace(t, admin.Config{Creation: admin.CreationOpen})
 	for range 20 {
 		owner := functionstest.Key()
-		expect(t, "create", p.serve(signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 201, "")
+		expect(t, "create", p.serve(t, signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 201, "")
 	}
 	owner := functionstest.Key()
-	expect(t, "one more", p.serve(signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 409, "slug_taken")
+	expect(t, "one more", p.serve(t, signed(t, "POST", "/v1/meshes", newMesh(owner), owner)), 409, "slug_taken")
 }
 
 func TestAnInviteIsMadeAndWithdrawnByTheOwner(t *testing.T) {
@@ -190,7 +196,7 @@ func TestAnInviteIsMadeAndWithdrawnByTheOwner(t *testing.T) {
 	p := newPlace(t, admin.Config{})
 	in := newInvite("a token")
 	in.Preset = &wire.Preset{DisplayName: "O'Brien", Groups: []wire.Group{{Name: "ops"}}}
-	w := p.serve(signed(t, "POST", p.path("/invites"), in, p.Owner))
+	w := p.serve(t, signed(t, "POST", p.path("/invites"), in, p.Owner))
 	expect(t, "create", w, 201, "")
 	var out wire.CreateInviteResponse
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || out.ExpiresAt != in.ExpiresAt {
@@ -200,9 +206,9 @@ func TestAnInviteIsMadeAndWithdrawnByTheOwner(t *testing.T) {
 	if _, err := p.Store.Enrol(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "the same token", p.serve(signed(t, "POST", p.path("/invites"), in, p.Owner)), 409, "invite_exists")
-	expect(t, "withdraw", p.serve(signed(t, "DELETE", p.path("/invites/"+out.InviteID), "", p.Owner)), 204, "")
-	expect(t, "withdraw nothing", p.serve(signed(t, "DELETE", p.path("/invites/nothing"), "", p.Owner)), 404, wire.CodeNotFound)
+	expect(t, "the same token", p.serve(t, signed(t, "POST", p.path("/invites"), in, p.Owner)), 409, "invite_exists")
+	expect(t, "withdraw", p.serve(t, signed(t, "DELETE", p.path("/invites/"+out.InviteID), "", p.Owner)), 204, "")
+	expect(t, "withdraw nothing", p.serve(t, signed(t, "DELETE", p.path("/invites/nothing"), "", p.Owner)), 404, wire.CodeNotFound)
 	for name, spoil := range map[string]func(*wire.CreateInviteRequest){
 		"a raw token":   func(r *wire.CreateInviteRequest) { r.TokenHash = "token" },
 		"another role":  func(r *wire.CreateInviteRequest) { r.Role = "owner" },
@@ -212,7 +218,7 @@ func TestAnInviteIsMadeAndWithdrawnByTheOwner(t *testing.T) {
 	} {
 		bad := newInvite("another token")
 		spoil(&bad)
-		expect(t, name, p.serve(signed(t, "POST", p.path("/invites"), bad, p.Owner)), 400, wire.CodeInvalidArgument)
+		expect(t, name, p.serve(t, signed(t, "POST", p.path("/invites"), bad, p.Owner)), 400, wire.CodeInvalidArgument)
 	}
 }
 
@@ -223,7 +229,7 @@ func TestAGroupPolicyIsSetByItsCounter(t *testing.T) {
 		policy := wire.GroupPolicy{Mode: wire.GroupPlain, Counter: counter, SignedAt: wire.MillisAt(time.Now())}
 		policy.Sign(p.ID, by)
 		in := wire.SetGroupPolicyRequest{Mode: policy.Mode, Counter: counter, SignedAt: policy.SignedAt, Signature: policy.Signature}
-		return p.serve(signed(t, "PUT", p.path("/group-policy"), in, p.Owner))
+		return p.serve(t, signed(t, "PUT", p.path("/group-policy"), in, p.Owner))
 	}
 	w := set(2, p.Owner)
 	expect(t, "set", w, 200, "")
@@ -246,7 +252,7 @@ func TestMembersAreToldToMembers(t *testing.T) {
 	if err := p.Store.Ban(t.Context(), p.ID, enrolled(t, p, wire.RoleMember)); err != nil {
 		t.Fatal(err)
 	}
-	w := p.serve(signed(t, "GET", p.path("/members"), "", p.Creator))
+	w := p.serve(t, signed(t, "GET", p.path("/members"), "", p.Creator))
 	expect(t, "list", w, 200, "")
 	var out wire.MembersResponse
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || len(out.Members) != 2 {
@@ -257,7 +263,7 @@ func TestMembersAreToldToMembers(t *testing.T) {
 			t.Errorf("got %+v", m)
 		}
 	}
-	expect(t, "a stranger", p.serve(signed(t, "GET", p.path("/members"), "", functionstest.Key())), 403, wire.CodeForbidden)
+	expect(t, "a stranger", p.serve(t, signed(t, "GET", p.path("/members"), "", functionstest.Key())), 403, wire.CodeForbidden)
 }
 
 // enrolled makes a member and returns its key.
@@ -266,9 +272,12 @@ func enrolled(tb testing.TB, p *place, role string) string {
 	return wire.PublicKey(enrol(tb, p, role))
 }
 
+var enrolments atomic.Int64
+
 func enrol(tb testing.TB, p *place, role string) ed25519.PrivateKey {
 	tb.Helper()
-	_, token, _ := p.Invite(tb, role, 1, time.Now().Add(time.Hour+time.Duration(len(role))))
+	// Tokens are the same for the same second.
+	_, token, _ := p.Invite(tb, role, 1, soon().Add(time.Duration(enrolments.Add(1))*time.Second))
 	peer := functionstest.Key()
 	_, err := p.Store.Enrol(tb.Context(), registry.Enrolment{
 		Mesh: p.ID, TokenHash: wire.TokenHash(token), Key: wire.PublicKey(peer), Name: "x",
@@ -289,19 +298,19 @@ func TestS2_ABanIsMadeByTheOwnerOrAnAdmin(t *testing.T) {
 		return err == nil
 	}
 	for _, by := range []ed25519.PrivateKey{p.Owner, p.Creator} {
-		expect(t, "ban", p.serve(signed(t, "POST", p.path("/bans/"+strings.ToUpper(key)), "", by)), 204, "")
+		expect(t, "ban", p.serve(t, signed(t, "POST", p.path("/bans/"+strings.ToUpper(key)), "", by)), 204, "")
 		if in() {
 			t.Error("the member is still in")
 		}
-		expect(t, "the banned asks", p.serve(signed(t, "GET", p.path("/members"), "", member)), 403, wire.CodeRevoked)
-		expect(t, "lift", p.serve(signed(t, "DELETE", p.path("/bans/"+key), "", by)), 204, "")
+		expect(t, "the banned asks", p.serve(t, signed(t, "GET", p.path("/members"), "", member)), 403, wire.CodeRevoked)
+		expect(t, "lift", p.serve(t, signed(t, "DELETE", p.path("/bans/"+key), "", by)), 204, "")
 		if !in() {
 			t.Error("the member is still out")
 		}
 	}
-	expect(t, "lift nothing", p.serve(signed(t, "DELETE", p.path("/bans/"+key), "", p.Owner)), 404, wire.CodeNotFound)
-	expect(t, "a stranger's key", p.serve(signed(t, "POST", p.path("/bans/"+strings.Repeat("0", 64)), "", p.Owner)), 404, wire.CodeNotFound)
-	expect(t, "no key", p.serve(signed(t, "POST", p.path("/bans/ana"), "", p.Owner)), 400, wire.CodeInvalidArgument)
+	expect(t, "lift nothing", p.serve(t, signed(t, "DELETE", p.path("/bans/"+key), "", p.Owner)), 404, wire.CodeNotFound)
+	expect(t, "a stranger's key", p.serve(t, signed(t, "POST", p.path("/bans/"+strings.Repeat("0", 64)), "", p.Owner)), 404, wire.CodeNotFound)
+	expect(t, "no key", p.serve(t, signed(t, "POST", p.path("/bans/ana"), "", p.Owner)), 400, wire.CodeInvalidArgument)
 }
 
 func TestS2_OnlyTheOwnerModeratesAdmins(t *testing.T) {
@@ -309,14 +318,14 @@ func TestS2_OnlyTheOwnerModeratesAdmins(t *testing.T) {
 	p := newPlace(t, admin.Config{})
 	other, member := enrol(t, p, wire.RoleAdmin), enrol(t, p, wire.RoleMember)
 	ban := func(whom, by ed25519.PrivateKey) *httptest.ResponseRecorder {
-		return p.serve(signed(t, "POST", p.path("/bans/"+wire.PublicKey(whom)), "", by))
+		return p.serve(t, signed(t, "POST", p.path("/bans/"+wire.PublicKey(whom)), "", by))
 	}
 	expect(t, "an admin bans an admin", ban(other, p.Creator), 403, wire.CodeForbidden)
 	expect(t, "an admin bans himself", ban(p.Creator, p.Creator), 403, wire.CodeForbidden)
 	expect(t, "a member bans", ban(other, member), 403, wire.CodeForbidden)
 	expect(t, "the owner bans an admin", ban(other, p.Owner), 204, "")
 	expect(t, "a banned admin bans", ban(member, other), 403, wire.CodeRevoked)
-	lift := p.serve(signed(t, "DELETE", p.path("/bans/"+wire.PublicKey(other)), "", p.Creator))
+	lift := p.serve(t, signed(t, "DELETE", p.path("/bans/"+wire.PublicKey(other)), "", p.Creator))
 	expect(t, "an admin lifts an admin's ban", lift, 403, wire.CodeForbidden)
 }
 
@@ -325,7 +334,7 @@ func TestAnAbsentRedisIs503AndNeverAHang(t *testing.T) {
 	p := newPlace(t, admin.Config{Within: 200 * time.Millisecond})
 	check := func(name string) {
 		began := time.Now()
-		w := p.serve(signed(t, "GET", p.path("/members"), "", p.Owner))
+		w := p.serve(t, signed(t, "GET", p.path("/members"), "", p.Owner))
 		expect(t, name, w, 503, wire.CodeUnavailable)
 		if took := time.Since(began); took > 4*time.Second || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: answered after %v, %v", name, took, w.Header())
@@ -341,5 +350,5 @@ func TestABodyOver64KiBIs413(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, admin.Config{})
 	body := string(bytes.Repeat([]byte("x"), wire.MaxHTTPBody+1))
-	expect(t, "invite", p.serve(signed(t, "POST", p.path("/invites"), body, p.Owner)), 413, wire.CodeTooLarge)
+	expect(t, "invite", p.serve(t, signed(t, "POST", p.path("/invites"), body, p.Owner)), 413, wire.CodeTooLarge)
 }

@@ -23,7 +23,7 @@ func TestAttackUnsignedRequest(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, admin.Config{Creation: admin.CreationOpen})
 	for _, target := range []string{"/v1/meshes", p.path("/invites"), p.path("/bans/" + wire.PublicKey(p.Creator))} {
-		expect(t, target, p.serve(functionstest.Request("POST", target, []byte("{}"))), 401, wire.CodeMalformed)
+		expect(t, target, p.serve(t, functionstest.Request("POST", target, []byte("{}"))), 401, wire.CodeMalformed)
 	}
 }
 
@@ -33,9 +33,9 @@ func TestAttackReplayedRequest(t *testing.T) {
 	r := signed(t, "POST", p.path("/bans/"+wire.PublicKey(p.Creator)), "", p.Owner)
 	replay := r.Clone(t.Context())
 	replay.Body = http.NoBody
-	expect(t, "first", p.serve(r), 204, "")
-	expect(t, "lift", p.serve(signed(t, "DELETE", p.path("/bans/"+wire.PublicKey(p.Creator)), "", p.Owner)), 204, "")
-	expect(t, "replay", p.serve(replay), 401, "replayed")
+	expect(t, "first", p.serve(t, r), 204, "")
+	expect(t, "lift", p.serve(t, signed(t, "DELETE", p.path("/bans/"+wire.PublicKey(p.Creator)), "", p.Owner)), 204, "")
+	expect(t, "replay", p.serve(t, replay), 401, "replayed")
 	if _, _, err := p.Store.Admission(t.Context(), p.ID, wire.PublicKey(p.Creator)); err != nil {
 		t.Errorf("the replay banned again: %v", err)
 	}
@@ -50,7 +50,7 @@ func TestAttackSkewedRequest(t *testing.T) {
 	} {
 		r := functionstest.Request("GET", p.path("/members"), nil)
 		wire.SignRequest(r, nil, p.Owner, now.Add(by))
-		w := p.serve(r)
+		w := p.serve(t, r)
 		if w.Code != status {
 			t.Errorf("%v off: got %d %s, want %d", by, w.Code, w.Body, status)
 		}
@@ -63,9 +63,9 @@ func TestAttackWrongKey(t *testing.T) {
 	other := functionstest.NewMesh(t, p.Store)
 	r := signed(t, "POST", p.path("/invites"), newInvite("t"), functionstest.Key())
 	r.Header.Set(wire.HeaderKey, wire.PublicKey(p.Owner))
-	expect(t, "the owner's name on another signature", p.serve(r), 401, wire.CodeBadSignature)
-	expect(t, "another mesh's owner", p.serve(signed(t, "POST", p.path("/invites"), newInvite("t"), other.Owner)), 403, wire.CodeForbidden)
-	expect(t, "an admin", p.serve(signed(t, "POST", p.path("/invites"), newInvite("t"), p.Creator)), 403, wire.CodeForbidden)
+	expect(t, "the owner's name on another signature", p.serve(t, r), 401, wire.CodeBadSignature)
+	expect(t, "another mesh's owner", p.serve(t, signed(t, "POST", p.path("/invites"), newInvite("t"), other.Owner)), 403, wire.CodeForbidden)
+	expect(t, "an admin", p.serve(t, signed(t, "POST", p.path("/invites"), newInvite("t"), p.Creator)), 403, wire.CodeForbidden)
 }
 
 func TestAttackSwappedPath(t *testing.T) {
@@ -81,7 +81,7 @@ func TestAttackSwappedPath(t *testing.T) {
 		"escaped":          functionstest.Request("POST", p.path("/b%61ns/"+member), nil),
 	} {
 		to.Header = from.Header.Clone()
-		expect(t, name, p.serve(to), 401, wire.CodeBadSignature)
+		expect(t, name, p.serve(t, to), 401, wire.CodeBadSignature)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestAttackAlteredBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(text)))
-	expect(t, "altered", p.serve(r), 401, wire.CodeBadSignature)
+	expect(t, "altered", p.serve(t, r), 401, wire.CodeBadSignature)
 }
 
 // TestS1_NothingSecretIsStored makes a mesh and joins it in both forms, then
@@ -109,10 +109,10 @@ func TestS1_NothingSecretIsStored(t *testing.T) {
 	owner := functionstest.Key()
 	r := signed(t, "POST", "/v1/meshes", newMesh(owner), owner)
 	r.Header.Set(wire.HeaderOperatorToken, operator)
-	expect(t, "create", p.serve(r), 201, "")
+	expect(t, "create", p.serve(t, r), 201, "")
 
 	i, token := p.Sign(t, wire.RoleMember, time.Now().Add(time.Hour))
-	expect(t, "invite", p.serve(signed(t, "POST", p.path("/invites"), newInvite(token), p.Owner)), 201, "")
+	expect(t, "invite", p.serve(t, signed(t, "POST", p.path("/invites"), newInvite(token), p.Owner)), 201, "")
 	join := invite.NewHandler(p.Store, invite.Config{})
 	payload, err := json.Marshal(i)
 	if err != nil {
@@ -172,6 +172,14 @@ func values(ctx context.Context, c *redis.Client, key string) []string {
 		return out
 	case "zset":
 		return c.Raw().ZRange(ctx, key, 0, -1).Val()
+	case "stream":
+		var out []string
+		for _, m := range c.Raw().XRange(ctx, key, "-", "+").Val() {
+			for field, value := range m.Values {
+				out = append(out, field, value.(string))
+			}
+		}
+		return out
 	case "string":
 		return []string{c.Raw().Get(ctx, key).Val()}
 	}
@@ -204,7 +212,7 @@ func FuzzSigned(f *testing.F) {
 		to := targets[int(which)%len(targets)]
 		r := functionstest.Request(to.method, to.target, body)
 		wire.SignRequest(r, body, p.Owner, time.Now())
-		if w := p.serve(r); w.Code >= 500 {
+		if w := p.serve(t, r); w.Code >= 500 {
 			t.Errorf("%s %s: got %d %s", to.method, to.target, w.Code, w.Body)
 		}
 	})

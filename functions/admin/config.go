@@ -53,6 +53,13 @@ type Config struct {
 	Within            time.Duration    // 0: door.Within
 	Now               func() time.Time // nil: time.Now
 	Log               *slog.Logger     // nil: none
+
+	// The rooms of peers and messages; routes of one that is nil are not served.
+	Presence Presence
+	Queue    Queue
+	Depths   Depths
+	Office   Office
+	Fleet    Fleet
 }
 
 var defaultCreateLimit = registry.Limit{Name: "create", Burst: 60, PerMinute: 30}

@@ -305,3 +305,58 @@ func TestThePreviewSaysWhyAnInviteIsNoGood(t *testing.T) {
 		}
 	}
 }
+
+func TestAttackClaimOfAnInviteThatEnded(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	used, expired, revoked := p.short(t, 1, soon()), p.short(t, 9, time.Now().Add(-2*time.Second)), p.short(t, 9, soon())
+	p.claimBy(t, used, functionstest.Key())
+	if err := p.Store.RevokeInvite(t.Context(), p.ID, revoked.id); err != nil {
+		t.Fatal(err)
+	}
+	notClaimed(t, "used", p.claimBy(t, used, functionstest.Key()), 410, wire.ClaimExhausted)
+	notClaimed(t, "expired", p.claimBy(t, expired, functionstest.Key()), 410, wire.ClaimExpired)
+	notClaimed(t, "revoked", p.claimBy(t, revoked, functionstest.Key()), 410, wire.ClaimRevoked)
+	unknown := p.short(t, 1, soon())
+	unknown.Code = wire.NewID(wire.CodeLength)
+	notClaimed(t, "unknown", p.claimBy(t, unknown, functionstest.Key()), 404, wire.ClaimNotFound)
+	if err := p.Store.Archive(t.Context(), p.ID); err != nil {
+		t.Fatal(err)
+	}
+	notClaimed(t, "of an archived mesh", p.claimBy(t, revoked, functionstest.Key()), 404, wire.ClaimNotFound)
+}
+
+// TestAttackSwappedSealedInvite plays a broker that hands out an invite of its
+// own making: it cannot seal it, and a link names the owner anyway.
+func TestAttackSwappedSealedInvite(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	s, evil := p.short(t, 1, soon()), functionstest.NewMesh(t, p.Store)
+	i, token := evil.Sign(t, wire.RoleMember, soon())
+	guess := s.ShortLink
+	guess.Secret = [wire.LinkSecretSize]byte{}
+	nonce, box, err := wire.DecodeSealedInvite(seal(guess, token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := secretbox.Open(nil, box, &nonce, (*[32]byte)(s.SealKey())); ok {
+		t.Error("a box under a guessed secret opens")
+	}
+	if err := s.Check(&i); err == nil {
+		t.Error("another mesh's invite passes")
+	}
+}
+
+// FuzzClaim sends whatever comes: each must have an answer, none of them 500.
+func FuzzClaim(f *testing.F) {
+	p := newPlace(f, invite.Config{Limit: registry.Limit{Name: "x", Burst: 1 << 30, PerMinute: 1 << 30}})
+	code := p.short(f, 9, soon()).Code
+	f.Add([]byte(`{"peer_pubkey":"","invite_proof":"","timestamp":1e99,"signature":""}`))
+	f.Add([]byte(`{"recipient_x25519_pubkey":"iDGGuAC0HVzwQpaV2ps8xPMo680YSm5IL6V4wQPwbHc"}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if w := p.do("POST", "/invites/"+code+"/claim", string(body)); w.Code >= 500 || w.Code == 200 {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	})
+}

@@ -15,7 +15,7 @@ import (
 
 //go:embed lua/grants.lua
 var grantsSource string
-var grantsScript = redis.NewScript(grantsSource)
+var grantsScript = redis.NewScript(grantsSource, auditSource)
 
 // grantTries bounds how often SetGrants starts over when others change the
 // same member's grants.
@@ -65,8 +65,10 @@ func (s *Store) SetGrants(ctx context.Context, mesh, memberKey string, change wi
 		if err != nil {
 			return nil, fmt.Errorf("registry: encode grants: %w", err)
 		}
-		word, err := s.c.Run(ctx, grantsScript, []string{s.keys.members(mesh), s.keys.grants(mesh)},
-			memberKey, was, text, s.c.MeshBell(mesh)).Text()
+		args := append([]any{memberKey, was, text, s.c.MeshBell(mesh)},
+			entry(ctx, auditGranted, payload{"pubkey": memberKey, "changed": len(change)})...)
+		word, err := s.c.Run(ctx, grantsScript,
+			[]string{s.keys.members(mesh), s.keys.grants(mesh), s.keys.audit(mesh)}, args...).Text()
 		if err := answer(word, err, "set grants"); !errors.Is(err, ErrConflict) {
 			return merged, err
 		}

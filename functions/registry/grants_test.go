@@ -54,8 +54,8 @@ func TestGrantsThatChangedMeanwhileAreReadAgain(t *testing.T) {
 	s := newStore(t, Options{})
 	mesh := newMesh(t, s)
 	run := func(was, now string) string {
-		word, err := s.c.Run(t.Context(), grantsScript, []string{s.keys.members(mesh.ID), s.keys.grants(mesh.ID)},
-			key(creatorKey), was, now, s.c.MeshBell(mesh.ID)).Text()
+		word, err := s.c.Run(t.Context(), grantsScript, []string{s.keys.members(mesh.ID), s.keys.grants(mesh.ID), s.keys.audit(mesh.ID)},
+			key(creatorKey), was, now, s.c.MeshBell(mesh.ID), "event", "", "{}").Text()
 		if err != nil {
 			t.Fatal(err)
 		}

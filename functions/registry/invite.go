@@ -95,7 +95,7 @@ const (
 
 //go:embed lua/invite.lua
 var inviteSource string
-var inviteScript = redis.NewScript(inviteSource)
+var inviteScript = redis.NewScript(inviteSource, auditSource)
 
 // AddInvite stores an invite. It returns [ErrNoMesh], [ErrInviteExists] when
 // token, id or code are in use, or [ErrFull] when the mesh has as many live
@@ -110,10 +110,12 @@ func (s *Store) AddInvite(ctx context.Context, mesh string, n NewInvite) (Invite
 	if err := s.keepCode(ctx, mesh, invite); err != nil {
 		return Invite{}, err
 	}
-	word, err := s.c.Run(ctx, inviteScript,
-		[]string{s.keys.mesh(mesh), s.keys.invites(mesh), s.keys.invitesDue(mesh)},
+	args := append([]any{
 		invite.TokenHash, invite.ID, invite.encode(), invite.ExpiresAt.Unix(),
-		s.o.InvitesPerMesh, (1+endedPerLive)*s.o.InvitesPerMesh, int64(endedInviteKept.Seconds()), invite.Sealed).Text()
+		s.o.InvitesPerMesh, (1 + endedPerLive) * s.o.InvitesPerMesh, int64(endedInviteKept.Seconds()), invite.Sealed,
+	}, entry(ctx, auditInvited, payload{"inviteId": invite.ID, "role": n.Role, "maxUses": n.MaxUses, "expiresAt": n.ExpiresAt.Unix()})...)
+	word, err := s.c.Run(ctx, inviteScript,
+		[]string{s.keys.mesh(mesh), s.keys.invites(mesh), s.keys.invitesDue(mesh), s.keys.audit(mesh)}, args...).Text()
 	if err := answer(word, err, "add invite"); err != nil {
 		return Invite{}, errors.Join(err, s.dropCode(ctx, invite))
 	}
@@ -122,13 +124,14 @@ func (s *Store) AddInvite(ctx context.Context, mesh string, n NewInvite) (Invite
 
 //go:embed lua/revoke.lua
 var revokeSource string
-var revokeScript = redis.NewScript(revokeSource)
+var revokeScript = redis.NewScript(revokeSource, auditSource)
 
 // RevokeInvite withdraws an invite by its id. Members it made stay. Revoking
 // a revoked invite changes nothing; an unknown one is [ErrNoInvite].
 func (s *Store) RevokeInvite(ctx context.Context, mesh, id string) error {
 	word, err := s.c.Run(ctx, revokeScript,
-		[]string{s.keys.invites(mesh), s.keys.invitesDue(mesh)}, id).Text()
+		[]string{s.keys.invites(mesh), s.keys.invitesDue(mesh), s.keys.audit(mesh)},
+		append([]any{id}, entry(ctx, auditInviteRevoked, payload{"inviteId": id})...)...).Text()
 	return answer(word, err, "revoke invite")
 }
 
@@ -177,7 +180,7 @@ type Enrolled struct {
 
 //go:embed lua/enrol.lua
 var enrolSource string
-var enrolScript = redis.NewScript(enrolSource)
+var enrolScript = redis.NewScript(enrolSource, auditSource)
 
 // Enrol makes a member. What the member may do comes from the stored invite,
 // never from its bearer. Refusals are tested in this order: [ErrNoMesh],
@@ -198,16 +201,22 @@ func (s *Store) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err != nil {
 		return Enrolled{}, err
 	}
-	reply, err := s.c.Run(ctx, enrolScript,
-		[]string{s.keys.mesh(e.Mesh), s.keys.members(e.Mesh), s.keys.memberIDs(e.Mesh), s.keys.bans(e.Mesh), invites},
-		hash, definition, normal(e.Owner), key, member.ID, member.encode(), s.o.MembersPerMesh).StringSlice()
+	args := append([]any{
+		hash, definition, normal(e.Owner), key, member.ID, member.encode(), s.o.MembersPerMesh,
+	}, entry(WithActor(ctx, member.ID), auditJoined, payload{"pubkey": key, "role": member.Role})...)
+	reply, err := s.c.Run(ctx, enrolScript, []string{
+		s.keys.mesh(e.Mesh), s.keys.members(e.Mesh), s.keys.memberIDs(e.Mesh), s.keys.bans(e.Mesh), invites, s.keys.audit(e.Mesh),
+	}, args...).StringSlice()
 	if err != nil || len(reply) != 2 {
 		return Enrolled{}, answer("", err, "enrol")
 	}
+	enrolled := Enrolled{MemberID: member.ID}
 	if reply[0] == "already" {
-		return Enrolled{MemberID: reply[1], Already: true}, nil
+		enrolled = Enrolled{MemberID: reply[1], Already: true}
+	} else if err := answer(reply[0], nil, "enrol"); err != nil {
+		return Enrolled{}, err
 	}
-	return Enrolled{MemberID: member.ID}, answer(reply[0], nil, "enrol")
+	return enrolled, s.noteMesh(ctx, e.Mesh, key)
 }
 
 // definition reads an invite's definition, "" when there is none. It never

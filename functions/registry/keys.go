@@ -24,11 +24,16 @@ func (k keys) sessions(mesh string) string     { return k.of("sessions", mesh) }
 func (k keys) sessionsUsed(mesh string) string { return k.of("sessionsused", mesh) }
 func (k keys) grants(mesh string) string       { return k.of("grants", mesh) }
 func (k keys) invites(mesh string) string      { return k.of("invites", mesh) }
+func (k keys) audit(mesh string) string        { return k.of("audit", mesh) }
+func (k keys) auditSeals(mesh string) string   { return k.of("auditseal", mesh) }
 func (k keys) invitesDue(mesh string) string   { return k.of("invitesdue", mesh) }
 
 // nonce lies in the partition of the key that signed, because a request to
 // make a mesh has no mesh yet.
 func (k keys) nonce(key, nonce string) string { return k.of("nonce", key) + ":" + nonce }
+
+// meshesOf lies in the partition of the key that asks.
+func (k keys) meshesOf(key string) string { return k.of("meshesof", key) }
 
 // bucket lies in the partition of whom it limits.
 func (k keys) bucket(name, who string) string {

@@ -24,7 +24,8 @@ type Member struct {
 	Groups      []wire.Group
 	MessageMode string
 	JoinedAt    time.Time
-	RevokedAt   *time.Time // of the ban; nil for an active member
+	RevokedAt   *time.Time // shut out since then; nil for an active member
+	Banned      bool       // shut out until the ban is lifted; otherwise until invited again
 }
 
 // storedMember is a member as it lies in the hash. The key is the field, and
@@ -59,8 +60,9 @@ func decodeMember(key, text, banned string) (Member, error) {
 		ID: s.ID, Key: key, Name: s.Name, Role: s.Role, RoleTag: s.RoleTag,
 		Groups: s.Groups, MessageMode: s.MessageMode, JoinedAt: time.UnixMilli(s.JoinedAt),
 	}
-	if at, ok := parseMillis(banned); ok {
-		m.RevokedAt = &at
+	since, lifted, _ := strings.Cut(banned, " ")
+	if at, ok := parseMillis(since); ok {
+		m.RevokedAt, m.Banned = &at, lifted == ""
 	}
 	return m, nil
 }
@@ -136,24 +138,36 @@ func (s *Store) Members(ctx context.Context, mesh string) ([]Member, error) {
 
 //go:embed lua/ban.lua
 var banSource string
-var banScript = redis.NewScript(banSource)
+var banScript = redis.NewScript(banSource, auditSource)
 
 // Ban shuts a member out, from this moment on and for every later enrolment,
 // and rings the mesh's bell so that edges close its sockets. Banning a banned
 // member rings again. It returns [ErrNotMember] for a key that never joined.
 func (s *Store) Ban(ctx context.Context, mesh, memberKey string) error {
-	word, err := s.c.Run(ctx, banScript, []string{s.keys.members(mesh), s.keys.bans(mesh)},
-		normal(memberKey), s.c.MeshBell(mesh)).Text()
+	return s.shutOut(ctx, mesh, memberKey, "", auditBanned)
+}
+
+// Revoke is like Ban, but an invite that is made later lets the key in again,
+// as a new member.
+func (s *Store) Revoke(ctx context.Context, mesh, memberKey string) error {
+	return s.shutOut(ctx, mesh, memberKey, "invite", auditRevoked)
+}
+
+func (s *Store) shutOut(ctx context.Context, mesh, memberKey, until, event string) error {
+	args := append([]any{normal(memberKey), s.c.MeshBell(mesh), until}, entry(ctx, event, payload{"targetPubkey": normal(memberKey)})...)
+	word, err := s.c.Run(ctx, banScript,
+		[]string{s.keys.members(mesh), s.keys.bans(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "ban")
 }
 
 //go:embed lua/unban.lua
 var unbanSource string
-var unbanScript = redis.NewScript(unbanSource)
+var unbanScript = redis.NewScript(unbanSource, auditSource)
 
 // Unban lets a banned member in again, as the member it was. It returns
 // [ErrNotBanned] when there was no ban.
 func (s *Store) Unban(ctx context.Context, mesh, memberKey string) error {
-	word, err := s.c.Run(ctx, unbanScript, []string{s.keys.bans(mesh)}, normal(memberKey)).Text()
+	args := append([]any{normal(memberKey)}, entry(ctx, auditUnbanned, payload{"targetPubkey": normal(memberKey)})...)
+	word, err := s.c.Run(ctx, unbanScript, []string{s.keys.bans(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "unban")
 }

@@ -58,7 +58,7 @@ const (
 
 //go:embed lua/create.lua
 var createSource string
-var createScript = redis.NewScript(createSource)
+var createScript = redis.NewScript(createSource, auditSource)
 
 // CreateMesh makes a mesh and its first member, an admin. A taken slug gets a
 // number; [ErrSlugTaken] says that those are taken too.
@@ -76,15 +76,19 @@ func (s *Store) CreateMesh(ctx context.Context, n NewMesh) (Mesh, Member, error)
 	if mesh.Slug, err = s.reserveSlug(ctx, slugFor(cmp.Or(n.Slug, n.Name)), mesh.ID); err != nil {
 		return Mesh{}, Member{}, err
 	}
+	args := append([]any{
+		mesh.Slug, mesh.Name, mesh.OwnerKey, mesh.CreatedAt.UnixMilli(), member.Key, member.ID, member.encode(),
+	}, entry(ctx, auditCreated, payload{"name": mesh.Name, "ownerPubkey": mesh.OwnerKey, "pubkey": member.Key})...)
 	word, err := s.c.Run(ctx, createScript,
-		[]string{s.keys.mesh(mesh.ID), s.keys.members(mesh.ID), s.keys.memberIDs(mesh.ID)},
-		mesh.Slug, mesh.Name, mesh.OwnerKey, mesh.CreatedAt.UnixMilli(),
-		member.Key, member.ID, member.encode()).Text()
+		[]string{s.keys.mesh(mesh.ID), s.keys.members(mesh.ID), s.keys.memberIDs(mesh.ID), s.keys.audit(mesh.ID)}, args...).Text()
 	if err := answer(word, err, "create mesh"); err != nil {
 		return Mesh{}, Member{}, err
 	}
 	if err := s.c.Raw().Persist(ctx, s.keys.slug(mesh.Slug)).Err(); err != nil {
 		return Mesh{}, Member{}, fmt.Errorf("registry: keep slug: %w", err)
+	}
+	if err := s.noteMesh(ctx, mesh.ID, mesh.OwnerKey, member.Key); err != nil {
+		return Mesh{}, Member{}, err
 	}
 	return mesh, member, nil
 }

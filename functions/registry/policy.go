@@ -12,7 +12,7 @@ import (
 
 //go:embed lua/policy.lua
 var policySource string
-var policyScript = redis.NewScript(policySource)
+var policyScript = redis.NewScript(policySource, auditSource)
 
 // SetGroupPolicy stores the owner's word on how groups are written and rings
 // the mesh's bell. It returns [ErrNoMesh], [ErrBadPolicy] when the owner did
@@ -33,7 +33,8 @@ func (s *Store) SetGroupPolicy(ctx context.Context, mesh string, p wire.GroupPol
 	if err != nil {
 		return fmt.Errorf("registry: encode policy: %w", err)
 	}
-	word, err := s.c.Run(ctx, policyScript, []string{s.keys.mesh(mesh)},
-		m.OwnerKey, p.Counter, text, s.c.MeshBell(mesh)).Text()
+	args := append([]any{m.OwnerKey, p.Counter, text, s.c.MeshBell(mesh)},
+		entry(ctx, auditPolicy, payload{"mode": p.Mode, "counter": p.Counter})...)
+	word, err := s.c.Run(ctx, policyScript, []string{s.keys.mesh(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "set group policy")
 }

@@ -88,6 +88,14 @@ type Options struct {
 	// 30 days.
 	SessionUnused time.Duration
 
+	// AuditPerMesh bounds entries of the audit log; the oldest go first. Default
+	// 10,000.
+	AuditPerMesh int
+
+	// MeshesPerKey bounds the meshes that a key is told to belong to; the oldest
+	// are left out. Default 200.
+	MeshesPerKey int
+
 	// GrantsPerMember bounds the senders one member has an opinion about.
 	// Default 1,000.
 	GrantsPerMember int
@@ -98,6 +106,8 @@ func (o Options) withDefaults() Options {
 	o.InvitesPerMesh = orDefault(o.InvitesPerMesh, 1_000)
 	o.SessionsPerMesh = orDefault(o.SessionsPerMesh, 10_000)
 	o.SessionUnused = orDefault(o.SessionUnused, 30*24*time.Hour)
+	o.AuditPerMesh = orDefault(o.AuditPerMesh, 10_000)
+	o.MeshesPerKey = orDefault(o.MeshesPerKey, 200)
 	o.GrantsPerMember = orDefault(o.GrantsPerMember, 1_000)
 	return o
 }

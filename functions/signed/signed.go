@@ -117,6 +117,11 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, route Route) err
 func (o *Options) identify(req *Request) error {
 	mesh, member, err := o.Registry.Admission(req.Context(), req.PathValue("mesh"), req.Key)
 	req.Mesh = mesh
+	actor := member.ID
+	if mesh.OwnerKey == req.Key {
+		actor = registry.ActorOwner
+	}
+	req.Request = req.WithContext(registry.WithActor(req.Context(), actor))
 	switch {
 	case errors.Is(err, registry.ErrNoMesh):
 		return err

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -65,6 +66,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	opt.ContextTimeoutEnabled = true
 	opt.DisableIdentity = true
 
+	quiet()
 	rdb := goredis.NewClient(opt)
 	c := &Client{rdb: rdb, db: opt.DB}
 	if err := c.prepare(ctx, o.Partitions); err != nil {
@@ -72,6 +74,14 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	}
 	return c, nil
 }
+
+// quiet keeps go-redis from writing to standard error, which belongs to the
+// program: whatever it would say comes back as an error, too.
+var quiet = sync.OnceFunc(func() { goredis.SetLogger(silence{}) })
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 func (c *Client) prepare(ctx context.Context, asked int) error {
 	if err := c.rdb.Ping(ctx).Err(); err != nil {

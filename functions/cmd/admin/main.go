@@ -15,6 +15,7 @@ import (
 	"github.com/claudemesh/claudemesh/functions/admin"
 	"github.com/claudemesh/claudemesh/functions/config"
 	"github.com/claudemesh/claudemesh/functions/registry"
+	"github.com/claudemesh/claudemesh/functions/rooms"
 	"github.com/claudemesh/claudemesh/functions/serve"
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
@@ -29,8 +30,8 @@ func main() {
 }
 
 func function(c *redis.Client, cfg config.Config, log *slog.Logger) (http.Handler, error) {
-	return admin.NewHandler(registry.New(c, registry.Options{}), admin.Config{
+	return admin.NewHandler(registry.New(c, registry.Options{}), rooms.Of(c, admin.Config{
 		Creation: cfg.MeshCreation, OperatorTokenHash: cfg.OperatorTokenHash(),
 		BrokerURL: cfg.BrokerURL(), Address: serve.Address(cfg), Log: log,
-	})
+	}))
 }

@@ -4,6 +4,7 @@
 -- KEYS[1]  mesh     mesh:{p}:MESH
 -- KEYS[2]  invites  invites:{p}:MESH
 -- KEYS[3]  due      invitesdue:{p}:MESH
+-- KEYS[4]  audit    audit:{p}:MESH
 -- ARGV[1]  token hash
 -- ARGV[2]  invite id
 -- ARGV[3]  definition, "EXPIRES MAXUSES JSON"
@@ -12,10 +13,11 @@
 -- ARGV[6]  bound of all invites
 -- ARGV[7]  seconds for which an ended invite is remembered
 -- ARGV[8]  the sealed token of an invite with a short link, or ''
+-- ARGV[9]  event, ARGV[10] actor, ARGV[11] payload of the audit log
 --
 -- Returns ok, no_mesh, invite_exists or full.
 
-local mesh, invites, due = KEYS[1], KEYS[2], KEYS[3]
+local mesh, invites, due, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local hash, id, definition, expires = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local live, all, kept, sealed = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local now = math.floor(now_ms() / 1000)
@@ -55,4 +57,5 @@ if sealed ~= '' then
   redis.call('HSET', invites, 's:' .. hash, sealed)
 end
 redis.call('ZADD', due, expires, hash)
+audit(log, ARGV[9], ARGV[10], ARGV[11])
 return 'ok'

@@ -1,0 +1,192 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/door"
+	"github.com/claudemesh/claudemesh/functions/registry"
+	"github.com/claudemesh/claudemesh/functions/signed"
+)
+
+func (h *handler) ban(w http.ResponseWriter, r *signed.Request) error {
+	return h.moderate(w, r, h.reg.Ban)
+}
+
+func (h *handler) unban(w http.ResponseWriter, r *signed.Request) error {
+	return h.moderate(w, r, h.reg.Unban)
+}
+
+func (h *handler) revokeMember(w http.ResponseWriter, r *signed.Request) error {
+	return h.moderate(w, r, h.reg.Revoke)
+}
+
+func (h *handler) moderate(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, key string) error) error {
+	key := r.PathValue("key")
+	if err := h.mayModerate(r, key); err != nil {
+		return err
+	}
+	return done(w, do(r.Context(), r.Mesh.ID, key))
+}
+
+// mayModerate says whether the signer may act against that member. Admins may
+// not shut out each other or themselves: whoever loses an admin key would lose
+// the mesh to the finder. The owner key stays above that.
+func (h *handler) mayModerate(r *signed.Request, key string) error {
+	if !wire.IsKey(key) {
+		return invalid(errors.New("member key must be 64 hex chars"))
+	}
+	if r.As == signed.Owner {
+		return nil
+	}
+	_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, key)
+	switch {
+	case err != nil && !errors.Is(err, registry.ErrRevoked):
+		return err
+	case member.Role == wire.RoleAdmin:
+		return forbidden("only the owner moderates admins")
+	}
+	return nil
+}
+
+func forbidden(why string) error {
+	return signed.Refuse(http.StatusForbidden, wire.CodeForbidden, why)
+}
+
+// setMember changes a member: the owner anything of anybody, an admin all but
+// roles of whom it moderates and of itself, a member what the mesh lets it
+// change of itself.
+func (h *handler) setMember(w http.ResponseWriter, r *signed.Request) error {
+	var in wire.SetMemberRequest
+	if err := r.Into(&in); err != nil {
+		return err
+	}
+	if err := in.Check(); err != nil {
+		return invalid(err)
+	}
+	key := r.PathValue("key")
+	if err := h.maySet(r, key, &in); err != nil {
+		return err
+	}
+	m, err := h.reg.SetMember(r.Context(), r.Mesh.ID, key, registry.MemberChange{
+		Name: in.DisplayName, Role: in.Role, RoleTag: in.RoleTag, Groups: in.Groups, MessageMode: in.MessageMode,
+	})
+	if err != nil {
+		return err
+	}
+	door.JSON(w, http.StatusOK, newMember(m))
+	return nil
+}
+
+func (h *handler) maySet(r *signed.Request, key string, in *wire.SetMemberRequest) error {
+	self := strings.EqualFold(key, r.Key)
+	switch {
+	case r.As == signed.Owner:
+		return nil
+	case in.Role != nil:
+		return forbidden("only the owner changes roles")
+	case r.As == signed.Member && !self:
+		return forbidden("members change themselves only")
+	case r.As == signed.Member:
+		return selfEditable(r.Mesh.SelfEditable, in)
+	case self:
+		return nil
+	}
+	return h.mayModerate(r, key)
+}
+
+// selfEditable refuses fields that the mesh's policy leaves to admins. Without
+// a policy members name themselves as they like.
+func selfEditable(policy *wire.SelfEditable, in *wire.SetMemberRequest) error {
+	if policy == nil {
+		return nil
+	}
+	var managed []string
+	for _, f := range []struct {
+		name     string
+		set, may bool
+	}{
+		{"displayName", in.DisplayName != nil, policy.DisplayName},
+		{"roleTag", in.RoleTag != nil, policy.RoleTag},
+		{"groups", in.Groups != nil, policy.Groups},
+		{"messageMode", in.MessageMode != nil, policy.MessageMode},
+	} {
+		if f.set && !f.may {
+			managed = append(managed, f.name)
+		}
+	}
+	if len(managed) > 0 {
+		return forbidden("admin-managed fields: " + strings.Join(managed, ", "))
+	}
+	return nil
+}
+
+func (h *handler) kick(w http.ResponseWriter, r *signed.Request) error {
+	return h.close(w, r, h.reg.Kick, func(p Present) bool { return p.PeerRole == wire.PeerRoleSession })
+}
+
+func (h *handler) disconnect(w http.ResponseWriter, r *signed.Request) error {
+	return h.close(w, r, h.reg.Disconnect, func(Present) bool { return true })
+}
+
+// close has edges close connections: do rings, closes says which it concerns.
+func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, target string) error, closes func(Present) bool) error {
+	var in wire.KickRequest
+	if err := r.Into(&in); err != nil {
+		return err
+	}
+	if err := in.Check(); err != nil {
+		return invalid(err)
+	}
+	target := strings.ToLower(in.Target)
+	here, err := h.Presence.Present(r.Context(), r.Mesh.ID)
+	if err != nil {
+		return err
+	}
+	if err := h.mayClose(r, target, here); err != nil {
+		return err
+	}
+	if err := do(r.Context(), r.Mesh.ID, target); err != nil {
+		return err
+	}
+	out := wire.KickResponse{Affected: []wire.Presence{}}
+	for _, p := range here {
+		switch {
+		case target != wire.TargetAll && target != p.Member && target != p.Pubkey:
+		case closes(p):
+			out.Affected = append(out.Affected, p.Presence)
+		default:
+			out.Skipped = append(out.Skipped, p.Presence)
+		}
+	}
+	door.JSON(w, http.StatusOK, out)
+	return nil
+}
+
+// mayClose finds out whose connections the target names: a session's are those
+// of its member.
+func (h *handler) mayClose(r *signed.Request, target string, here []Present) error {
+	if target == wire.TargetAll {
+		if r.As != signed.Owner {
+			return forbidden("only the owner closes everybody's connections")
+		}
+		return nil
+	}
+	for _, p := range here {
+		if p.Pubkey == target {
+			target = p.Member
+			break
+		}
+	}
+	_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, target)
+	switch {
+	case err != nil:
+		return err
+	case member.Role == wire.RoleAdmin && r.As != signed.Owner && target != r.Key:
+		return forbidden("only the owner moderates admins")
+	}
+	return nil
+}
