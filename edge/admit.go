@@ -181,6 +181,7 @@ func (s *Server) newConn(k *socket, f *feed, a *admission) *conn {
 	// Spread, so that a storm of arrivals is not followed by storms of pings.
 	c.pingAt = now.Add(spread(s.cfg.PingEvery))
 	c.renewAt = now.Add(spread(s.cfg.RenewEvery))
+	c.box.eager = a.about.WhileWorking
 	c.makeInboxes()
 	return c
 }

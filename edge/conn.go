@@ -136,7 +136,7 @@ func (c *conn) ended(clean bool) {
 	}
 	ctx, cancel := context.WithTimeout(c.server.base, handleWithin)
 	defer cancel()
-	if err := c.letGo(ctx, clean); err != nil && !errors.Is(err, presence.ErrLost) {
+	if err := c.letGo(ctx, clean, why); err != nil && !errors.Is(err, presence.ErrLost) {
 		// The lease ends by itself, at most a renewal interval later.
 		c.log.Warn("let go of lease", "err", err)
 	}
@@ -144,10 +144,11 @@ func (c *conn) ended(clean bool) {
 
 // letGo gives the lease up: at once for a peer that is not coming back, after
 // the grace for every other.
-func (c *conn) letGo(ctx context.Context, clean bool) error {
+func (c *conn) letGo(ctx context.Context, clean bool, why closeReason) error {
 	// An existing one-shot command names a throw-away key and closes cleanly.
 	oneShot := c.kind == presence.KindClaim && clean
-	if c.bye || oneShot || c.about.Transient {
+	removed := why == closedKicked || why == closedSentAway
+	if c.bye || oneShot || removed || c.about.Transient {
 		return c.server.presence.Leave(ctx, c.held)
 	}
 	return errors.Join(

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/invite"
 )
 
 const (
@@ -95,10 +96,7 @@ func forwardRefusal(code, message string) map[string]any {
 
 // functionPaths are the paths of the functions: of the one that lets people
 // in, and of the one that administers.
-var functionPaths = [2][]string{
-	{"/join", "/i/", "/invites/", "/v1/invites/"},
-	{"/v1/"},
-}
+var functionPaths = [2][]string{invite.Patterns, {"/v1/"}}
 
 // parseFunctions reads where the functions are served: one address for both,
 // or one for invites and one for administration.

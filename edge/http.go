@@ -81,8 +81,11 @@ func (s *Server) mountFunctions(mux *http.ServeMux) {
 			"error": map[string]string{"code": "not_configured", "message": "this edge does not serve functions"},
 		})
 	}
-	mux.HandleFunc("/join", notHere)
-	mux.HandleFunc("/v1/", notHere)
+	for _, paths := range functionPaths {
+		for _, path := range paths {
+			mux.HandleFunc(path, notHere)
+		}
+	}
 }
 
 // healthReport is what GET /health tells. "db" repeats "redis" for monitors of

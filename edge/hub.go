@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/queue"
 )
 
@@ -152,6 +153,15 @@ func (f *feed) bell(word, rest, message string) error {
 		f.statusChanged(a)
 	case "banned":
 		f.banned(a)
+		f.expel(a) // also where it is only in its grace
+	case "kicked":
+		f.sendAway(a, false, wire.CloseKicked, wire.ReasonKicked, closedKicked)
+	case "disconnected":
+		f.sendAway(a, true, wire.CloseNormal, wire.ReasonDisconnected, closedSentAway)
+	case "archived":
+		f.sendAway(everybody, true, wire.CloseKicked, wire.ReasonKicked, closedKicked)
+	case "profile":
+		f.profileChanged(a)
 	case "policy":
 		f.policyChanged()
 	case "grants":

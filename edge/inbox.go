@@ -40,6 +40,7 @@ type box struct {
 	sent      []sent // pushed on this connection, oldest first
 	window    int    // how many of sent are neither acked nor confirmed
 	acks      bool   // the peer has acked before
+	eager     bool   // fixed: it takes all priorities while working
 	answered  uint64 // number of the last ping that was answered
 }
 
@@ -99,7 +100,11 @@ func (b *box) setStatus(s presence.Status) {
 
 // admits reports whether the peer may be given messages of that lane now.
 func (b *box) admits(name queue.Lane) bool {
-	return slices.Contains(wire.LanesFor(wire.Status(b.busy.Value)), wire.Lane(name))
+	status := wire.Status(b.busy.Value)
+	if b.eager && status == wire.StatusWorking {
+		status = wire.StatusIdle
+	}
+	return slices.Contains(wire.LanesFor(status), wire.Lane(name))
 }
 
 // doubt makes the pump look into every lane.

@@ -89,20 +89,35 @@ func (f *feed) readerChanged(b queue.ReaderBell) {
 	}
 }
 
-// banned closes a member's sockets and ends its leases, those in their grace
-// included.
-func (f *feed) banned(member string) {
-	here := false
+// banned closes a member's sockets. It reports whether there were any.
+func (f *feed) banned(member string) (here bool) {
 	for _, c := range f.members() {
 		if c.member.Key == member {
 			here = true
 			c.close(wire.CloseBanned, wire.ReasonBanned, closedBanned)
 		}
 	}
-	s := f.server
-	if !here {
-		return
+	return here
+}
+
+// everybody is the target of a removal that spares nobody.
+const everybody = "*"
+
+// sendAway closes the sockets of a member or of a session, and with them their
+// leases: who is removed has left. Member connections are spared unless all is
+// set, because their clients would only come back at once.
+func (f *feed) sendAway(target string, all bool, code wire.CloseCode, reason string, why closeReason) {
+	for _, c := range f.members() {
+		hit := target == everybody || target == c.member.Key || target == c.peer.ID
+		if hit && (all || c.kind == presence.KindSession) {
+			c.close(code, reason, why)
+		}
 	}
+}
+
+// expel ends all leases of a member, those in their grace included.
+func (f *feed) expel(member string) {
+	s := f.server
 	s.spawn(func() {
 		ctx, cancel := context.WithTimeout(s.base, handleWithin)
 		defer cancel()
@@ -133,8 +148,8 @@ func (f *feed) checkBans(ctx context.Context) error {
 		return err
 	}
 	for _, m := range members {
-		if m.RevokedAt != nil {
-			f.banned(m.Key)
+		if m.RevokedAt != nil && f.banned(m.Key) {
+			f.expel(m.Key)
 		}
 	}
 	return nil
@@ -202,6 +217,33 @@ func (f *feed) policyChanged() {
 		})
 		for _, c := range f.members() {
 			c.socket.put(push)
+		}
+	})
+}
+
+// profileChanged tells a member's connections what an admin has changed.
+func (f *feed) profileChanged(member string) {
+	s := f.server
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		_, m, err := s.registry.Admission(ctx, f.mesh, member)
+		if err != nil {
+			s.log.DebugContext(ctx, "read profile", "mesh", f.mesh, "err", err)
+			return
+		}
+		data, err := json.Marshal(profileOf(&m))
+		if err != nil {
+			return
+		}
+		push := eventFrame(&wire.Push{
+			Event: wire.EventProfileUpdated, EventData: data, MessageID: newEventID(), MeshID: f.mesh,
+			CreatedAt: wire.At(time.Now()),
+		})
+		for _, c := range f.members() {
+			if c.member.Key == member {
+				c.socket.put(push)
+			}
 		}
 	})
 }

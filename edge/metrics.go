@@ -19,6 +19,8 @@ const (
 	closedStranger  closeReason = "hello_timeout" // no handshake came
 	closedReplaced  closeReason = "replaced"      // a newer socket speaks for the peer
 	closedBanned    closeReason = "banned"
+	closedKicked    closeReason = "kicked"       // removed by an admin
+	closedSentAway  closeReason = "disconnected" // the same, but welcome back
 	closedSlow      closeReason = "slow_consumer"
 	closedTooLarge  closeReason = "too_large"
 	closedSilent    closeReason = "silent" // no pong
@@ -30,7 +32,8 @@ const (
 )
 
 var closeReasons = []closeReason{
-	closedByPeer, closedRefused, closedStranger, closedReplaced, closedBanned, closedSlow, closedTooLarge,
+	closedByPeer, closedRefused, closedStranger, closedReplaced, closedBanned, closedKicked, closedSentAway,
+	closedSlow, closedTooLarge,
 	closedSilent, closedRestart, closedGoodbye, closedGone, closedUncertain, closedPanic,
 }
 

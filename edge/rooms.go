@@ -9,6 +9,7 @@ import (
 
 	"github.com/claudemesh/claudemesh/functions/admin"
 	"github.com/claudemesh/claudemesh/functions/invite"
+	"github.com/claudemesh/claudemesh/functions/rooms"
 	"github.com/claudemesh/claudemesh/presence"
 )
 
@@ -32,14 +33,16 @@ func (s *Server) ownFunctions() (map[string]http.Handler, error) {
 	if s.cfg.OperatorToken != "" {
 		c.OperatorTokenHash = admin.HashOperatorToken(string(s.cfg.OperatorToken))
 	}
-	meshes, err := admin.NewHandler(s.registry, c)
+	meshes, err := admin.NewHandler(s.registry, rooms.Of(s.redis, c))
 	if err != nil {
 		return nil, fmt.Errorf("edge: functions: %w", err)
 	}
-	return map[string]http.Handler{
-		"/join": invite.NewHandler(s.registry, invite.Config{Log: s.log}),
-		"/v1/":  meshes,
-	}, nil
+	handlers := map[string]http.Handler{"/v1/": meshes}
+	invites := invite.NewHandler(s.registry, invite.Config{Log: s.log})
+	for _, pattern := range invite.Patterns {
+		handlers[pattern] = invites
+	}
+	return handlers, nil
 }
 
 // newWatcher makes this edge's share in announcing who has left.

@@ -20,8 +20,12 @@ type About struct {
 	Model       string  `json:"model,omitempty"`
 	Groups      []Group `json:"groups,omitzero"` // nil if the frame had none
 
-	Transient bool   `json:"transient,omitempty"` // not announced, not listed, leaves with its socket
-	Cursor    string `json:"cursor,omitempty"`    // the last journal entry the peer has processed
+	Transient bool `json:"transient,omitempty"` // not announced, not listed, leaves with its socket
+
+	// WhileWorking asks for messages of all priorities while working, too: the
+	// client keeps them until the model can be shown them.
+	WhileWorking bool   `json:"whileWorking,omitempty"`
+	Cursor       string `json:"cursor,omitempty"` // the last journal entry the peer has processed
 }
 
 // check bounds what will be remembered and shown to others.

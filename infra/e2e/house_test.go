@@ -117,6 +117,11 @@ var directions = []struct {
 		"who may come in is known to functions and edges alike, so it depends on neither",
 	},
 	{
+		"functions/rooms",
+		[]string{"functions/...", "edge/wire", "infra/redis", "presence", "queue"},
+		"it shows presence and queue to admin, which asks for interfaces of its own; the stores only, no edge",
+	},
+	{
 		"functions/...",
 		[]string{"functions/...", "edge/wire", "infra/redis"},
 		"a function runs alone on Lambda; an edge beside it would be dead weight at every cold start",

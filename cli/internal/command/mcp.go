@@ -119,6 +119,7 @@ func (o *mcpOptions) connect(h *host, around launched) (*peer.Client, error) {
 		return nil, err
 	}
 	options.About.PID, options.About.Channel = wire.PID(os.Getppid()), "claudemesh-mcp"
+	options.About.WhileWorking = true // the mailbox keeps it for the next tool result
 	options.Retry = func(reason error, wait time.Duration) {
 		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
 	}
