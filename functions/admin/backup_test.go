@@ -106,11 +106,16 @@ func TestAttackForgedRestore(t *testing.T) {
 	expect(t, "naming another owner", p.restore(t, mine, evil, operatorToken), 403, wire.CodeForbidden)
 	expect(t, "of another mesh", p.restore(t, wire.Backup{Format: 1, MeshID: wire.NewID(32), Records: mine.Records}, p.Owner, operatorToken), 400, wire.CodeInvalidArgument)
 	for _, r := range []wire.BackupRecord{
-		{Kind: "mesh", Field: "policycounter2", Value: "1"}, {Kind: "secrets", Field: "x"}, {Kind: "member", Field: "x", Value: "{}"},
+		{Kind: "mesh", Field: "policycounter2", Value: "1"},
+		{Kind: "secrets", Field: "x"},
+		{Kind: "member", Field: "x", Value: "{}"},
 		{Kind: "member", Field: wire.PublicKey(evil), Value: `{"id":"` + wire.NewID(32) + `","role":"owner"}`},
-		{Kind: "ban", Field: wire.PublicKey(evil), Value: "soon"}, {Kind: "invite", Field: "x:y", Value: ""},
-		{Kind: "invite", Field: wire.TokenHash("t"), Value: "1 1 {}"}, {Kind: "grant", Field: "a b", Value: "[]"},
-		{Kind: "mesh", Field: "policy", Value: "nonsense"}, {Kind: "mesh", Field: "slug", Value: "A:B"},
+		{Kind: "ban", Field: wire.PublicKey(evil), Value: "soon"},
+		{Kind: "invite", Field: "x:y", Value: ""},
+		{Kind: "invite", Field: wire.TokenHash("t"), Value: "1 1 {}"},
+		{Kind: "grant", Field: "a b", Value: "[]"},
+		{Kind: "mesh", Field: "policy", Value: "nonsense"},
+		{Kind: "mesh", Field: "slug", Value: "A:B"},
 	} {
 		part := wire.Backup{Format: 1, MeshID: p.ID, Records: []wire.BackupRecord{r}}
 		expect(t, r.Kind+" "+r.Field, p.restore(t, part, p.Owner, operatorToken), 400, wire.CodeInvalidArgument)

@@ -160,3 +160,38 @@ func TestRefusalsOverHTTPAreTypedAndNeverEmpty(t *testing.T) {
 
 // rawJSON is sent as it stands, even where it is not JSON.
 type rawJSON string
+
+// TestL1_AnUnmodifiedClientThatIsCutComesBackUnseen cuts a session's network
+// connection and lets the client say the same hello again.
+func TestL1_AnUnmodifiedClientThatIsCutComesBackUnseen(t *testing.T) {
+	t.Parallel()
+	edge := startEdge(t, redistest.Start(t))
+	owner := newUser(t, edge.wsURL())
+	owner.run("create", "demo", "--display-name", "owner")
+	link, _ := owner.json("invite", "--uses", "2")["link"].(string)
+	ana, ben := refJoin(t, link, "ana"), refJoin(t, link, "ben")
+	anaSession, benSession := newKey(t), newKey(t)
+	a, _ := ana.sessionHello(t, edge.wsURL(), "Ana", anaSession)
+	b, first := ben.sessionHello(t, edge.wsURL(), "Ben", benSession)
+	b.cut()
+
+	nonce, ct := refSeal(t, "in the gap", hexPub(benSession), anaSession)
+	a.send(map[string]any{"type": "send", "id": "g", "targetSpec": hexPub(benSession), "priority": "now", "nonce": nonce, "ciphertext": ct})
+	if ack := a.awaitType("ack"); ack["queued"] != true {
+		t.Fatalf("ack %v", ack)
+	}
+	again, second := ben.sessionHello(t, edge.wsURL(), "Ben", benSession)
+	if second["presenceId"] != first["presenceId"] {
+		t.Errorf("another presence: %v, then %v", first, second)
+	}
+	if got := refOpen(t, again.message(), benSession); got != "in the gap" {
+		t.Errorf("got %q", got)
+	}
+	a.send(map[string]any{"type": "list_peers", "_reqId": "end"})
+	a.await("the peer list", func(f map[string]any) bool {
+		if f["event"] != nil { // the first join came before the ack
+			t.Errorf("the cut was seen: %v", f)
+		}
+		return f["type"] == "peers_list"
+	})
+}

@@ -158,7 +158,7 @@ func (o *sendOptions) asMember(ctx context.Context, m *membership, posts *outbox
 		return err
 	})
 	if err != nil && sent.State == outbox.Waiting {
-		sent, err = posts.GaveUp(mine.ID, err)
+		sent, err = posts.GaveUp(ctx, mine.ID, err)
 	}
 	return sent, err
 }
@@ -184,7 +184,7 @@ func (o *sendOptions) borrowed(ctx context.Context, m *membership, d draft) erro
 		return o.await(ctx, h.posts, e)
 	})
 	if err != nil && e.State == outbox.Waiting {
-		e, err = h.posts.GaveUp(e.ID, err)
+		e, err = h.posts.GaveUp(ctx, e.ID, err)
 		return o.answer(e, err)
 	}
 	return err

@@ -64,8 +64,8 @@ func (s *Store) Send(ctx context.Context, c Courier, id string) (Entry, error) {
 
 // GaveUp says that an attempt ended with an error before the message was tried:
 // it waits on, unless trying again would be in vain.
-func (s *Store) GaveUp(id string, cause error) (Entry, error) {
-	return s.failed(context.Background(), id, cause)
+func (s *Store) GaveUp(ctx context.Context, id string, cause error) (Entry, error) {
+	return s.failed(context.WithoutCancel(ctx), id, cause) // the cause, not the end of the wait, decides
 }
 
 var errTooOld = errors.New("it could not be sent for 23 hours")

@@ -294,6 +294,7 @@ func (n *conn) reason() error {
 		if reason == wire.ReasonSessionReplaced {
 			return ErrReplaced
 		}
+	default: // the broker is welcome to be tried again
 	}
 	return fmt.Errorf("%w: closed with %d %s", ErrDisconnected, closed.Code, reason)
 }

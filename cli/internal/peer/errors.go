@@ -113,6 +113,7 @@ func passes(code wire.Code) bool {
 	case wire.CodeCapacity, wire.CodeUnavailable, wire.CodeHelloTimeout, wire.CodeNoHello, wire.CodeRateLimited,
 		wire.CodeTimestampSkew, wire.CodeExpired, wire.CodeTTLTooLong:
 		return true
+	default:
+		return false
 	}
-	return false
 }
