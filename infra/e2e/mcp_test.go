@@ -252,6 +252,37 @@ func TestReceiptsTellHowFarAMessageGot(t *testing.T) {
 	}
 }
 
+// TestAWorkingAgentHearsOnItsNextResult is about agents that say they are
+// working and never say they are idle: a mailbox interrupts nobody, so nothing
+// has to be held back from it.
+func TestAWorkingAgentHearsOnItsNextResult(t *testing.T) {
+	t.Parallel()
+	edge := startEdge(t, redistest.Start(t))
+	alice, bob := pair(t, edge.wsURL())
+	a, b := alice.agent("--name", "Ada"), bob.agent("--name", "Ben")
+	b.call("set_status", map[string]any{"status": "working"})
+	eventually(t, func() error {
+		if got := a.sees("Ben"); got["status"] != "working" {
+			return fmt.Errorf("sees %v", got)
+		}
+		return nil
+	})
+	sent := a.call("send_message", map[string]any{"to": "Ben", "message": "when you can"})
+	if sent["state"] != "stored" {
+		t.Fatalf("sent: %v", sent)
+	}
+	if delivered := a.state(sent["id"], "delivered"); delivered["surfaced_at"] != nil {
+		t.Errorf("delivered: %v", delivered)
+	}
+	if got := mailOf(b.call("set_summary", map[string]any{"summary": "x"})); len(got) != 1 || got[0]["text"] != "when you can" {
+		t.Fatalf("the next result carries %v", got)
+	}
+	a.state(sent["id"], "surfaced")
+	if got := a.sees("Ben"); got["status"] != "working" {
+		t.Errorf("by then Ben is %v", got)
+	}
+}
+
 func TestASessionThatComesBackIsTheSamePeerAndShowsNothingTwice(t *testing.T) {
 	t.Parallel()
 	edge := startEdge(t, redistest.Start(t))

@@ -29,7 +29,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./edge/cmd/edge", "./cli/cmd/claudemesh")
+	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./edge/cmd/edge", "./cli/cmd/claudemesh", "./infra/cmd/dev")
 	cmd.Dir = repoRoot()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))

@@ -27,7 +27,7 @@ A first mesh, and a second peer in it; paste into another terminal:
 
   export CLAUDEMESH_BROKER_URL=%s
   %s create demo
-  mkdir -p %[6]s && CLAUDEMESH_CONFIG_DIR=%[6]s %[5]s join "$(%[5]s invite demo)"
+  mkdir -p %[6]s && CLAUDEMESH_CONFIG_DIR=%[6]s %[5]s join "$(%[5]s invite --mesh demo)"
 
 Ctrl-C stops everything.
 
