@@ -22,6 +22,15 @@ help: ## Show this list
 build: ## Build bin/edge and bin/claudemesh
 	$(GOBUILD) -o bin/ ./edge/cmd/edge ./cli/cmd/claudemesh
 
+.PHONY: functions
+functions: ## Build bin/invite and bin/admin, for a fleet that serves them apart
+	$(GOBUILD) -o bin/ ./functions/cmd/invite ./functions/cmd/admin
+
+.PHONY: lambda
+lambda: ## Build the functions for Lambda (arm64): bin/lambda/{invite,admin}/bootstrap
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -tags lambda.norpc -o bin/lambda/invite/bootstrap ./functions/cmd/invite
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -tags lambda.norpc -o bin/lambda/admin/bootstrap ./functions/cmd/admin
+
 .PHONY: run
 run: build ## Run a broker with a private Redis; data stay in .data (ARGS="-addr :7901")
 	@$(GOBUILD) -o bin/ ./infra/cmd/dev
