@@ -29,7 +29,8 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./edge/cmd/edge", "./cli/cmd/claudemesh", "./infra/cmd/dev")
+	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./edge/cmd/edge", "./cli/cmd/claudemesh", "./infra/cmd/dev",
+		"./functions/cmd/invite", "./functions/cmd/admin")
 	cmd.Dir = repoRoot()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
@@ -59,15 +60,27 @@ type edgeProcess struct {
 	log  *lockedBuffer
 }
 
-var listening = regexp.MustCompile(`edge listens","addr":"([^"]+)"`)
+var listening = regexp.MustCompile(`(?:edge|function) listens".*"addr":"([^"]+)"`)
 
 // startEdge starts bin/edge on a free port of the loopback address. env holds
 // further NAME=value settings.
 func startEdge(tb testing.TB, redis *redistest.Server, env ...string) *edgeProcess {
 	tb.Helper()
-	e := &edgeProcess{cmd: exec.Command(bin(tb, "edge")), done: make(chan struct{}), log: &lockedBuffer{}}
-	e.cmd.Env = append(os.Environ(), "EDGE_ADDR=127.0.0.1:0", "EDGE_REDIS_URL="+redis.URL(), "EDGE_DRAIN_WITHIN=1s")
-	e.cmd.Env = append(e.cmd.Env, env...)
+	return startServer(tb, "edge", append([]string{
+		"EDGE_ADDR=127.0.0.1:0", "EDGE_REDIS_URL=" + redis.URL(), "EDGE_DRAIN_WITHIN=1s",
+	}, env...))
+}
+
+// startFunction starts bin/invite or bin/admin on a free port.
+func startFunction(tb testing.TB, name string, redis *redistest.Server) *edgeProcess {
+	tb.Helper()
+	return startServer(tb, name, []string{"FUNCTIONS_ADDR=127.0.0.1:0", "FUNCTIONS_REDIS_URL=" + redis.URL(), "FUNCTIONS_PROXIES=1"})
+}
+
+func startServer(tb testing.TB, name string, env []string) *edgeProcess {
+	tb.Helper()
+	e := &edgeProcess{cmd: exec.Command(bin(tb, name)), done: make(chan struct{}), log: &lockedBuffer{}}
+	e.cmd.Env = append(os.Environ(), env...)
 	r, w := io.Pipe()
 	e.cmd.Stdout, e.cmd.Stderr = w, w
 	addr := make(chan string, 1)

@@ -24,7 +24,20 @@ import (
 // … stands for anything.
 func TestTheWalkthroughOfTheReadmeIsTrueToTheLetter(t *testing.T) {
 	t.Parallel()
-	edge := startEdge(t, redistest.Start(t))
+	walk(t, startEdge(t, redistest.Start(t)))
+}
+
+// TestTheWalkthroughIsTheSameWhereFunctionsAreServedElsewhere runs invites and
+// administration as programs of their own, to which the edge forwards.
+func TestTheWalkthroughIsTheSameWhereFunctionsAreServedElsewhere(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	invite, admin := startFunction(t, "invite", redis), startFunction(t, "admin", redis)
+	walk(t, startEdge(t, redis, "EDGE_FUNCTIONS="+invite.httpURL()+","+admin.httpURL()))
+}
+
+func walk(t *testing.T, edge *edgeProcess) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.Symlink(filepath.Dir(bin(t, "claudemesh")), filepath.Join(dir, "bin")); err != nil {
 		t.Fatal(err)

@@ -66,8 +66,8 @@ func (s *Server) addTools() {
 		"delivered: the recipient's program has it, proven by its signature. surfaced: it was shown to the recipient's model or user, proven as well. "+
 		"What the broker merely claims is given apart, under broker. Messages to a @group or * stay stored.", s.messageStatus)
 	add(s, "set_summary", "Tell the mesh in one or two sentences what you are working on. Others see it in list_peers. Everybody in the mesh, and the broker, can read it.", s.setSummary)
-	add(s, "set_status", "Tell the mesh whether you are idle, working or dnd (do not disturb). While you are working or dnd only urgent "+
-		"messages (priority now) reach you; the others wait until you are idle.", s.setStatus)
+	add(s, "set_status", "Tell the mesh whether you are idle, working or dnd (do not disturb). While you are dnd only urgent "+
+		"messages (priority now) reach you; the others wait until you are not. While you are working all reach you, with your next tool result.", s.setStatus)
 	add(s, "join_group", "Enter a group, so that messages to @name reach you. Names are paths: who is in eng/api also hears @eng.", s.joinGroup)
 	add(s, "leave_group", "Leave a group.", s.leaveGroup)
 }
@@ -117,7 +117,7 @@ func (s *Server) newPeer(p *wire.PeerInfo) Peer {
 type sendIn struct {
 	To       string `json:"to" jsonschema:"a name, a key or its first digits, @group, or * for everybody"`
 	Message  string `json:"message" jsonschema:"the text, at most about 48000 bytes"`
-	Priority string `json:"priority,omitempty" jsonschema:"now: reaches a busy peer too; next (default) and low: wait until it is idle"`
+	Priority string `json:"priority,omitempty" jsonschema:"now: reaches everybody at once; next (default) and low: wait while the recipient is dnd, and while it is working unless it is an agent with a mailbox"`
 	ReplyTo  string `json:"reply_to,omitempty" jsonschema:"message_id of the message that this one answers"`
 }
 
