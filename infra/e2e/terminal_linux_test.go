@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -135,9 +136,12 @@ func TestTopWatchesLiveAndLeavesTheTerminalAsItWas(t *testing.T) {
 		}
 		top.enter(quit)
 		top.exits(0)
-		if text := top.text(); strings.LastIndex(text, "\x1b[?1049l") < strings.LastIndex(text, "\x1b[?1049h") {
-			t.Error("the terminal is left in the other screen")
-		}
+		eventually(t, func() error { // the last bytes may still be on their way
+			if text := top.text(); strings.LastIndex(text, "\x1b[?1049l") < strings.LastIndex(text, "\x1b[?1049h") {
+				return errors.New("the terminal is left in the other screen")
+			}
+			return nil
+		})
 	}
 	if got := alice.inbox(); len(got) == 0 || got[0]["text"] != "waits for alice" {
 		t.Errorf("watching took what waits: the inbox has %v", got)
