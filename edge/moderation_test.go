@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -63,4 +64,23 @@ func TestAClientThatAsksIsGivenAllPrioritiesWhileWorkingButNotWhileDND(t *testin
 	eager.Settle()
 	ana.Send(eager.Key(), "next, while dnd")
 	eager.ExpectNoMessage()
+}
+
+// TestS2_ABanEndsALeaseInItsGrace bans a member that has no socket anywhere:
+// its place must not wait for the end of the grace.
+func TestS2_ABanEndsALeaseInItsGrace(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t, edgetest.WithLease(time.Hour))
+	m := e.NewMesh()
+	ana, bob := m.Session(e, "ana"), m.Member("bob")
+	lost := bob.Session(e)
+	ana.Event(wire.EventPeerJoined)
+	lost.Cut()
+	if err := e.Registry.Ban(t.Context(), m.ID, bob.Pub()); err != nil {
+		t.Fatal(err)
+	}
+	ana.Event(wire.EventPeerLeft)
+	if peers := ana.List(); len(peers) != 1 {
+		t.Errorf("present after the ban: %+v", peers)
+	}
 }
