@@ -77,6 +77,8 @@ var explanations = []explanation{
 	{context.DeadlineExceeded, ui.ExitFailed, "the broker took too long", "try again"},
 	{errInterrupted, ui.ExitFailed, "interrupted", ""},
 	{context.Canceled, ui.ExitFailed, "interrupted", ""},
+	// The connection heard of the interrupt before what waited on it did.
+	{peer.ErrStopped, ui.ExitFailed, "interrupted", ""},
 }
 
 // explain turns an error into words and an exit code.
