@@ -19,17 +19,16 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/edge and bin/claudemesh
+build: functions ## Build bin/edge, bin/claudemesh, bin/invite and bin/admin
 	$(GOBUILD) -o bin/ ./edge/cmd/edge ./cli/cmd/claudemesh
 
 .PHONY: functions
-functions: ## Build bin/invite and bin/admin, for a fleet that serves them apart
+functions: ## Build bin/invite and bin/admin alone: plain HTTP servers, or bootstraps on Lambda
 	$(GOBUILD) -o bin/ ./functions/cmd/invite ./functions/cmd/admin
 
 .PHONY: lambda
-lambda: ## Build the functions for Lambda (arm64): bin/lambda/{invite,admin}/bootstrap
-	GOOS=linux GOARCH=arm64 $(GOBUILD) -tags lambda.norpc -o bin/lambda/invite/bootstrap ./functions/cmd/invite
-	GOOS=linux GOARCH=arm64 $(GOBUILD) -tags lambda.norpc -o bin/lambda/admin/bootstrap ./functions/cmd/admin
+lambda: ## Pack the functions for Lambda: bin/lambda/{invite,admin}.zip for arm64, …-amd64.zip beside them
+	@go run ./infra/aws/cmd/pack -out bin/lambda -version $(VERSION)
 
 .PHONY: run
 run: build ## Run a broker with a private Redis; data stay in .data (ARGS="-addr :7901")

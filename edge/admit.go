@@ -22,7 +22,9 @@ type admission struct {
 	mesh    string
 	key     string // the member key, as it is looked up
 	session string // the session key, "" without one
+	peer    string // its id
 	about   wire.About
+	resumes bool // it goes on with an attachment, whose record stays as it is
 
 	meshInfo registry.Mesh
 	member   registry.Member
@@ -54,8 +56,9 @@ func (s *Server) hello(ctx context.Context, k *socket, h *wire.Hello) error {
 		kind: presence.KindMember, mesh: h.MeshID, key: strings.ToLower(h.Pubkey),
 		session: h.SessionPubkey, about: h.About,
 	}
+	a.peer = memberID(a.key, &a.about)
 	if a.session != "" {
-		a.kind = presence.KindClaim
+		a.kind, a.peer = presence.KindClaim, claimID(a.key, a.session)
 	}
 	if r := s.lookUp(ctx, a, wire.RefuseUnauthorized); r != nil {
 		return r
@@ -75,7 +78,7 @@ func (s *Server) sessionHello(ctx context.Context, k *socket, h *wire.SessionHel
 	}
 	a := &admission{
 		kind: presence.KindSession, mesh: h.MeshID, key: h.ParentMemberPubkey,
-		session: h.SessionPubkey, about: h.About,
+		session: h.SessionPubkey, peer: h.SessionPubkey, about: h.About,
 	}
 	if r := s.lookUp(ctx, a, wire.RefuseParentUnauthorized); r != nil {
 		return r
@@ -142,14 +145,21 @@ func (s *Server) admit(ctx context.Context, k *socket, a *admission) error {
 		}
 		return refusalOf(err, a, wire.RefuseUnauthorized)
 	}
+	return s.enter(ctx, c, a, &got)
+}
+
+// enter answers a peer that has its lease, and lets it in.
+func (s *Server) enter(ctx context.Context, c *conn, a *admission, got *presence.Attached) error {
 	c.held = got.Held
 	c.log = s.log.With("mesh", a.mesh, "peer", short(c.peer.ID), "conn", c.held.Conn)
-	f.add(c, got.Start, a.grants)
-	k.become(c) // from here on the socket's end lets the lease go
+	c.feed.add(c, got.Start, a.grants)
+	c.socket.become(c) // from here on the socket's end lets the lease go
 	s.metrics.sockets.Inc()
-	c.log.InfoContext(ctx, "peer came", "kind", string(c.kind), "outcome", string(got.Outcome))
-	if err := c.settleRecord(ctx, &got, a); err != nil {
-		return err
+	c.log.InfoContext(ctx, "peer came", "kind", string(c.kind), "outcome", string(got.Outcome), "resume", a.resumes)
+	if !a.resumes {
+		if err := c.settleRecord(ctx, got, a); err != nil {
+			return err
+		}
 	}
 	c.box.setStatus(got.Stored.Status)
 	if c.kind == presence.KindClaim && c.readsInboxes() {
@@ -159,7 +169,7 @@ func (s *Server) admit(ctx context.Context, k *socket, a *admission) error {
 			return err
 		}
 	}
-	k.send(s.helloAck(c, a, &got))
+	c.socket.send(s.helloAck(c, a, got))
 	s.applyPendingHook(c)
 	c.start()
 	return nil
@@ -169,7 +179,7 @@ func (s *Server) newConn(k *socket, f *feed, a *admission) *conn {
 	c := &conn{
 		server: s, socket: k, feed: f, kind: a.kind, member: a.member, about: a.about,
 		key:  a.member.Key,
-		peer: presence.Peer{Mesh: a.mesh, ID: peerID(a)},
+		peer: presence.Peer{Mesh: a.mesh, ID: a.peer},
 		log:  s.log,
 	}
 	if a.session != "" {
@@ -186,17 +196,12 @@ func (s *Server) newConn(k *socket, f *feed, a *admission) *conn {
 	return c
 }
 
-// peerID is the identity that outlives sockets: the proven session key, or a
-// hash that other members cannot choose to collide with.
-func peerID(a *admission) string {
-	switch a.kind {
-	case presence.KindSession:
-		return a.session
-	case presence.KindClaim:
-		return "c" + digest(a.key, a.session)
-	default:
-		return "m" + digest(a.key, a.about.SessionID, a.about.Hostname)
-	}
+// claimID and memberID are identities that outlive sockets, as a proven session
+// key does: hashes that other members cannot choose to collide with.
+func claimID(member, session string) string { return "c" + digest(member, session) }
+
+func memberID(member string, about *wire.About) string {
+	return "m" + digest(member, about.SessionID, about.Hostname)
 }
 
 func digest(parts ...string) string {
@@ -288,6 +293,7 @@ func (s *Server) helloAck(c *conn, a *admission, got *presence.Attached) *wire.H
 		PresenceID: presenceID(c.peer), MemberDisplayName: r.DisplayName,
 		Resumed: resumed, Cursor: got.Start.String(), Resync: got.Resync,
 		LeaseMs: s.cfg.LeaseTTL.Milliseconds(), Edge: s.id, GroupPolicy: a.meshInfo.GroupPolicy,
+		ResumeToken: c.resumeToken(a),
 	}
 	if p := a.meshInfo.SelfEditable; p != nil {
 		ack.MeshPolicy = &wire.MeshPolicy{SelfEditable: wire.SelfEditable(*p)}

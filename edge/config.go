@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"text/tabwriter"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
 // prefix is what the name of every variable begins with.
@@ -20,8 +21,11 @@ const prefix = "edge"
 // Field names are split by tag rather than spelled out, because envconfig falls
 // back to the unprefixed variable where a name is given.
 type Config struct {
-	Addr     string `split_words:"true" default:":7900" desc:"address to listen on"`
-	RedisURL Secret `split_words:"true" default:"redis://127.0.0.1:6379" desc:"redis://, rediss:// or unix:// address"`
+	Addr        string `split_words:"true" default:":7900" desc:"address to listen on"`
+	MetricsAddr string `split_words:"true" desc:"address for /metrics alone, such as 127.0.0.1:7901; empty serves it with everything else"`
+	RedisURL    Secret `split_words:"true" default:"redis://127.0.0.1:6379" desc:"redis://, rediss:// or unix:// address; several, separated by commas, are nodes of a cluster"`
+
+	AckReplicas int `split_words:"true" default:"0" desc:"replicas of Redis that must have a message before its sender is acked"`
 
 	TLSCert string `split_words:"true" desc:"file with the TLS certificate chain; empty if TLS ends elsewhere"`
 	TLSKey  Secret `split_words:"true" desc:"file with the key of the certificate"`
@@ -35,6 +39,8 @@ type Config struct {
 	HelloWithin time.Duration `split_words:"true" default:"5s" desc:"how long a socket may stay without a handshake"`
 	DrainWithin time.Duration `split_words:"true" default:"20s" desc:"how long a stopping edge waits for its peers to move"`
 
+	ResumeKeys Secret `split_words:"true" desc:"keys of resume tokens, 32 characters or more, separated by commas: the first makes them, all are accepted; empty: one that the fleet shares in Redis"`
+
 	MaxConnectionsPerMesh int `split_words:"true" default:"100" desc:"present peers of one mesh; reattaching never counts"`
 	MaxStrangers          int `split_words:"true" default:"4096" desc:"sockets that have not said hello"`
 	AdmitRate             int `split_words:"true" default:"500" desc:"handshakes a second; more wait in line"`
@@ -42,9 +48,10 @@ type Config struct {
 	SendRate  int `split_words:"true" default:"60" desc:"messages a minute of one member"`
 	SendBurst int `split_words:"true" default:"10" desc:"messages of one member at once"`
 
-	Functions     string `split_words:"true" default:"inprocess" desc:"inprocess: serve invites and administration here; off: do not; else the http:// address to forward to, or two, of invites and of administration"`
-	MeshCreation  string `split_words:"true" default:"open" desc:"who may create a mesh: open, token or closed"`
-	OperatorToken Secret `split_words:"true" desc:"what EDGE_MESH_CREATION=token asks for, 16 characters or more"`
+	Functions      string `split_words:"true" default:"inprocess" desc:"inprocess: serve invites and administration here; off: do not; else the http:// address to forward to, or two, of invites and of administration"`
+	FunctionsToken Secret `split_words:"true" desc:"what functions elsewhere know as FUNCTIONS_EDGE_TOKEN: by it they believe the client's address that this edge tells"`
+	MeshCreation   string `split_words:"true" default:"open" desc:"who may create a mesh: open, token or closed"`
+	OperatorToken  Secret `split_words:"true" desc:"what EDGE_MESH_CREATION=token asks for, 16 characters or more"`
 }
 
 // Secret is a configuration value that never shows in logs or errors.
@@ -97,6 +104,9 @@ const (
 	creationToken  = "token"
 	creationClosed = "closed"
 
+	// maxAckReplicas is more than any shard has; a larger number is a mistake.
+	maxAckReplicas = 5
+
 	// minOperatorToken is long enough that nobody guesses it.
 	minOperatorToken = 16
 )
@@ -109,14 +119,18 @@ func (c Config) check() error {
 			problems = append(problems, fmt.Errorf("edge: config: "+format, args...))
 		}
 	}
-	u, err := url.Parse(string(c.RedisURL))
-	wrong(err != nil || u.Scheme == "", "EDGE_REDIS_URL is not an address such as redis://127.0.0.1:6379")
+	wrong(redis.CheckURL(string(c.RedisURL)) != nil, "EDGE_REDIS_URL is not an address such as redis://127.0.0.1:6379, or several separated by commas")
+	wrong(c.AckReplicas < 0 || c.AckReplicas > maxAckReplicas, "EDGE_ACK_REPLICAS must be between 0 and %d", maxAckReplicas)
 	wrong(c.Addr == "", "EDGE_ADDR is empty")
+	wrong(c.MetricsAddr == c.Addr && c.Addr != "", "EDGE_METRICS_ADDR is the same as EDGE_ADDR")
+	wrong(!goodResumeKeys(c.ResumeKeys), "EDGE_RESUME_KEYS takes %d keys or less, of %d characters or more", maxResumeKeys, minResumeKey)
 	wrong((c.TLSCert == "") != (c.TLSKey == ""), "EDGE_TLS_CERT and EDGE_TLS_KEY go together")
 	if !oneOf(c.Functions, functionsInProcess, functionsOff) {
 		_, err := parseFunctions(c.Functions)
 		wrong(err != nil, "EDGE_FUNCTIONS must be inprocess, off, or an address to forward to: %v", err)
 	}
+	wrong(c.FunctionsToken != "" && len(c.FunctionsToken) < minOperatorToken,
+		"EDGE_FUNCTIONS_TOKEN needs %d characters or more", minOperatorToken)
 	wrong(!oneOf(c.MeshCreation, creationOpen, creationToken, creationClosed), "EDGE_MESH_CREATION must be open, token or closed")
 	wrong(c.MeshCreation == creationToken && len(c.OperatorToken) < minOperatorToken,
 		"EDGE_OPERATOR_TOKEN needs %d characters or more", minOperatorToken)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/claudemesh/claudemesh/edge/commons"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/infra/redis"
@@ -33,16 +34,21 @@ type Server struct {
 	presence  *presence.Store
 	queue     *queue.Queue
 	registry  *registry.Store
+	watcher   *presence.Watcher
+	commons   *commons.Commons
 	functions map[string]http.Handler
 	metrics   *metrics
+	metricsAt net.Listener // nil if the counts are served with everything else
 	upgrader  *gws.Upgrader
 	hub       *hub
 	bus       *bus
 	renewer   *renewer
+	reporter  *reporter
 	hooks     *hooks
 	turnstile *rate.Limiter
 	strangers *pool
 	timing    timing
+	tokens    tokenKeys
 	started   time.Time
 
 	// base outlives the context of Run by the time of the drain. It is kept
@@ -90,13 +96,22 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s.log = log.With("edge", s.id)
 	s.strangers = &pool{size: int64(cfg.MaxStrangers), shown: s.metrics.strangers}
 	s.connectRooms()
+	s.watcher = s.newWatcher()
+	s.commons = s.newCommons()
+	if s.tokens, err = sharedTokenKeys(ctx, cfg.ResumeKeys, c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	s.hub = &hub{server: s, feeds: map[string]*feed{}}
 	s.bus = newBus(c, s.id, s.log)
 	s.bus.deaf, s.bus.hear, s.bus.regained = s.metrics.deaf, s.hub.heard, s.hub.regained
 	s.renewer = newRenewer(s)
+	s.reporter = &reporter{server: s, every: reportEvery}
 	s.hooks = newHooks(s.metrics)
-	if s.functions, err = s.newFunctions(); err != nil {
+	if err := s.listenMetrics(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
+	}
+	if s.functions, err = s.newFunctions(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -108,17 +123,18 @@ func (s *Server) connectRooms() {
 	s.queue = queue.New(s.redis, queue.Options{
 		MembersKey: s.registry.MembersKey, BansKey: s.registry.BansKey,
 		SessionsKey: s.registry.SessionsKey, GrantsKey: s.registry.GrantsKey,
-		Rate: s.cfg.SendRate, Burst: s.cfg.SendBurst,
+		Rate: s.cfg.SendRate, Burst: s.cfg.SendBurst, AckReplicas: s.cfg.AckReplicas,
 	})
 	s.presence = presence.New(s.redis, presence.Options{
 		TTL: s.cfg.LeaseTTL, RenewEvery: s.cfg.RenewEvery,
 		JournalLua: queue.JournalLua, JournalKeys: s.queue.JournalKeys,
 		MembersKey: s.registry.MembersKey, BansKey: s.registry.BansKey,
+		GrantsKey: s.registry.GrantsKey, MeshKey: s.registry.MeshKey,
 	})
 }
 
 // Close ends the connection to Redis.
-func (s *Server) Close() error { return s.redis.Close() }
+func (s *Server) Close() error { return errors.Join(s.closeMetrics(), s.redis.Close()) }
 
 // Run serves ln until ctx is done, then lets every peer move to another edge
 // within cfg.DrainWithin. When it returns, no goroutine of the server is left.
@@ -133,8 +149,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	front := s.newHTTPServer()
 	g, broken := errgroup.WithContext(base)
 	g.Go(func() error { return s.bus.Run(base) })
-	g.Go(func() error { return s.newWatcher().Run(base) })
+	g.Go(func() error { return s.watcher.Run(base) })
+	g.Go(func() error { return s.commons.Run(base) })
 	g.Go(func() error { return s.renewer.Run(base) })
+	g.Go(func() error { return s.reporter.Run(base) })
+	g.Go(func() error { return s.serveMetrics(base) })
 	g.Go(func() error { return s.pulse(base) })
 	g.Go(func() error { return s.retire(base) })
 	g.Go(func() error { return serve(front, ln) })

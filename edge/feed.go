@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/claudemesh/claudemesh/edge/commons"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/queue"
 )
@@ -42,6 +43,7 @@ type feed struct {
 	conns  map[*conn]struct{}
 	byPeer map[string]*conn       // the newest of each peer
 	grants map[string]wire.Grants // of the members that are here
+	ears   map[*ear]struct{}      // listeners without a socket of a peer
 
 	epoch   string
 	heard   uint64 // SEQ of the last entry given to the live peers
@@ -63,7 +65,7 @@ func newFeed(s *Server, mesh string) *feed {
 	return &feed{
 		server: s, mesh: mesh, begun: make(chan struct{}),
 		conns: map[*conn]struct{}{}, byPeer: map[string]*conn{},
-		grants: map[string]wire.Grants{}, early: map[uint64]queue.JournalEntry{},
+		grants: map[string]wire.Grants{}, early: map[uint64]queue.JournalEntry{}, ears: map[*ear]struct{}{},
 	}
 }
 
@@ -167,6 +169,7 @@ func (f *feed) earlyLocked() {
 func (f *feed) passLocked(e *queue.JournalEntry) {
 	f.heard, f.heardID = e.Seq, e.ID
 	f.recent[e.Seq%remembered] = seen{e.Seq, e.ID}
+	f.overheardLocked(e)
 	out := pushOf{epoch: f.epoch, mesh: f.mesh, entry: e}
 	for c := range f.conns {
 		if c.live && e.Seq > c.pos {
@@ -191,7 +194,7 @@ func (f *feed) isForLocked(c *conn, e *queue.JournalEntry) bool {
 		return false
 	}
 	if e.Kind != queue.KindMessage {
-		return true
+		return commons.Hears(e.Target, c.peer.ID, c.member.Key)
 	}
 	if c.audience.hidden || !c.audience.hears(e.Target, e.Seq) {
 		return false
@@ -326,7 +329,7 @@ func (f *feed) readLocked() {
 func (f *feed) read(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.mu.Lock()
-		after, idle := f.heard, len(f.conns) == 0
+		after, idle := f.heard, len(f.conns)+len(f.ears) == 0
 		f.doubt = false
 		f.mu.Unlock()
 		if idle {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/door"
 	"github.com/claudemesh/claudemesh/functions/invite"
 )
 
@@ -44,6 +45,7 @@ func newForwarder(s *Server, target *url.URL) *forwarder {
 			// The functions limit by address. What the client itself wrote there
 			// is dropped: only this edge saw where it comes from.
 			p.SetXForwarded()
+			s.introduce(p)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			var tooLarge *http.MaxBytesError
@@ -56,6 +58,18 @@ func newForwarder(s *Server, target *url.URL) *forwarder {
 		},
 	}
 	return f
+}
+
+// introduce tells functions that others reach too whom this request is from,
+// and by a token that an edge says so.
+func (s *Server) introduce(p *httputil.ProxyRequest) {
+	p.Out.Header.Del(door.HeaderEdgeToken)
+	p.Out.Header.Del(door.HeaderClient)
+	if s.cfg.FunctionsToken == "" {
+		return
+	}
+	p.Out.Header.Set(door.HeaderEdgeToken, string(s.cfg.FunctionsToken))
+	p.Out.Header.Set(door.HeaderClient, door.Direct(p.In))
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"github.com/claudemesh/claudemesh/edge"
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/door"
 )
 
 // echo tells what reached it.
@@ -102,6 +103,29 @@ func TestAnAddressOfFunctionsIsCheckedAtTheStart(t *testing.T) {
 		t.Setenv("EDGE_FUNCTIONS", bad)
 		if _, err := edge.LoadConfig(); err == nil || !strings.Contains(err.Error(), "EDGE_FUNCTIONS") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// TestAttackForgedClientAddress sends what only an edge may say. A function
+// that shares a token with the edges must hear it from none but them.
+func TestAttackForgedClientAddress(t *testing.T) {
+	t.Parallel()
+	functions := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%q %q", r.Header.Values(door.HeaderEdgeToken), r.Header.Values(door.HeaderClient))
+	}))
+	defer functions.Close()
+	const token = "a token that edges have"
+	forged := map[string]string{door.HeaderEdgeToken: token, door.HeaderClient: "203.0.113.9"}
+	for configured, want := range map[string]string{
+		token: `["a token that edges have"] ["127.0.0.1"]`,
+		"":    `[] []`,
+	} {
+		e := edgetest.Start(t, edgetest.WithConfig(func(c *edge.Config) {
+			c.Functions, c.FunctionsToken = functions.URL, edge.Secret(configured)
+		}))
+		if _, body := do(t, http.MethodPost, e.HTTP+"/join", "{}", forged); body != want {
+			t.Errorf("with token %q the function heard %s, want %s", configured, body, want)
 		}
 	}
 }

@@ -253,6 +253,10 @@ func (s *Server) tellFleet(ctx context.Context, key caller, status wire.Status) 
 
 // heardFleet takes what another edge tells all.
 func (s *Server) heardFleet(word, rest string) {
+	if word == fleetJobWord {
+		s.commons.Heard(rest)
+		return
+	}
 	var h fleetHook
 	if word != fleetHookWord || json.Unmarshal([]byte(rest), &h) != nil || h.Edge == s.id {
 		return

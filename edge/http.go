@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
 
@@ -39,7 +37,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc(wire.Path, s.serveSocket)
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /health/ready", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	if s.metricsAt == nil {
+		mux.Handle(metricsRoute, s.metricsHandler())
+	}
 	mux.HandleFunc("POST /hook/set-status", s.hook)
 	s.mountFunctions(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +96,7 @@ type healthReport struct {
 	DB      string `json:"db"`
 	Version string `json:"version"`
 	GitSHA  string `json:"gitSha"`
+	Edge    string `json:"edge"`   // which one answers behind a balancer, as in hello_ack
 	Uptime  int64  `json:"uptime"` // seconds
 }
 
@@ -105,7 +106,7 @@ const healthWithin = 2 * time.Second
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	report := healthReport{
 		Status: "ok", Redis: "up", DB: "up",
-		Version: build().version, GitSHA: build().sha, Uptime: int64(time.Since(s.started).Seconds()),
+		Version: build().version, GitSHA: build().sha, Edge: s.id, Uptime: int64(time.Since(s.started).Seconds()),
 	}
 	status := http.StatusOK
 	if !s.redisUp(r.Context()) {

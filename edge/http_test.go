@@ -3,6 +3,7 @@ package edge_test
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -122,5 +123,25 @@ func TestAnEdgeServesFunctions(t *testing.T) {
 		if status, body := do(t, http.MethodPost, e.HTTP+path, "{}", nil); status < 400 || status >= 500 {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+}
+
+func TestTheCountsCanBeKeptFromThePublicPort(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t, edgetest.WithConfig(func(c *edge.Config) { c.MetricsAddr = "127.0.0.1:0" }))
+	if status, body := get(t, e.HTTP+"/metrics"); status != http.StatusNotFound || strings.Contains(body, "edge_sockets") {
+		t.Errorf("on the public port: %d", status)
+	}
+	if status, body := get(t, e.Server.MetricsURL()); status != http.StatusOK || !strings.Contains(body, "edge_sockets 0") {
+		t.Errorf("on its own: %d", status)
+	}
+	if status, _ := get(t, strings.TrimSuffix(e.Server.MetricsURL(), "/metrics")+"/health"); status != http.StatusNotFound {
+		t.Errorf("its address serves more: %d", status)
+	}
+	taken := edge.DefaultConfig()
+	taken.RedisURL, taken.MetricsAddr = edge.Secret(e.Redis.URL()), e.Addr
+	if s, err := edge.New(t.Context(), taken, slog.New(slog.DiscardHandler)); err == nil {
+		_ = s.Close()
+		t.Error("an edge starts although its address for metrics is taken")
 	}
 }

@@ -164,6 +164,8 @@ func (f *feed) bell(word, rest, message string) error {
 		f.profileChanged(a)
 	case "policy":
 		f.policyChanged()
+	case "frame":
+		f.heardFrame(rest)
 	case "grants":
 		f.grantsChanged()
 	default:

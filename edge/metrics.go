@@ -66,7 +66,7 @@ var bounds = []bound{
 
 // knownTypes are the values of the label type of edge_frames_total.
 var knownTypes = []wire.Type{
-	wire.TypeHello, wire.TypeSessionHello, wire.TypeListPeers, wire.TypeListMembers, wire.TypeSetStatus,
+	wire.TypeHello, wire.TypeSessionHello, wire.TypeResume, wire.TypeListPeers, wire.TypeListMembers, wire.TypeSetStatus,
 	wire.TypeSetSummary, wire.TypeSetStats, wire.TypeSetVisible, wire.TypeSetProfile, wire.TypeJoinGroup,
 	wire.TypeLeaveGroup, wire.TypeSend, wire.TypeClientAck, wire.TypeMessageStatus, wire.TypeSync,
 	wire.TypeGoodbye, typeUnreadable,
@@ -83,6 +83,7 @@ const (
 	pushRepeat   pushKind = "repeat" // a direct message that was pushed before on this socket
 	pushFanout   pushKind = "fanout" // broadcast or group
 	pushPresence pushKind = "presence"
+	pushCommons  pushKind = "commons" // what the mesh shares
 )
 
 // metrics belong to one Server: two in one process do not mix.
@@ -94,6 +95,7 @@ type metrics struct {
 	closed    map[closeReason]prometheus.Counter
 	hits      map[bound]prometheus.Counter
 	pushes    map[pushKind]prometheus.Counter
+	resumes   map[resumeOutcome]prometheus.Counter
 	gaps      prometheus.Counter
 	resyncs   prometheus.Counter
 	deaf      prometheus.Counter
@@ -124,7 +126,9 @@ func newMetrics() *metrics {
 	m.closed = labelled(m.registry, "edge_sockets_closed_total", "sockets that ended", "reason", closeReasons)
 	m.hits = labelled(m.registry, "edge_bound_hits_total", "times a limit was hit", "bound", bounds)
 	m.pushes = labelled(m.registry, "edge_pushes_total", "frames pushed to peers", "kind",
-		[]pushKind{pushDirect, pushRepeat, pushFanout, pushPresence})
+		[]pushKind{pushDirect, pushRepeat, pushFanout, pushPresence, pushCommons})
+	m.resumes = labelled(m.registry, "edge_resumes_total", "handshakes that went on with an attachment, by what became of them",
+		"outcome", []resumeOutcome{resumeTaken, resumePassed, resumeForeign, resumeRefused})
 	m.registry.MustRegister(m.sockets, m.strangers, m.gaps, m.resyncs, m.deaf, m.lateness, m.handling, m.renewals,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -78,10 +78,14 @@ type pushOf struct {
 }
 
 func (p *pushOf) kind() pushKind {
-	if p.entry.Kind == queue.KindMessage {
+	switch p.entry.Kind {
+	case queue.KindMessage, queue.KindTopic:
 		return pushFanout
+	case queue.KindFrame:
+		return pushCommons
+	default:
+		return pushPresence
 	}
-	return pushPresence
 }
 
 func (p *pushOf) frame() frame {
@@ -90,15 +94,29 @@ func (p *pushOf) frame() frame {
 	}
 	e := p.entry
 	cursor := wire.Cursor{Epoch: p.epoch, Seq: e.Seq, ID: e.ID}.String()
-	if e.Kind == queue.KindMessage {
+	switch e.Kind {
+	case queue.KindMessage, queue.KindTopic:
 		p.encoded = stamp{id: e.ID, at: e.At, member: e.Member, cursor: cursor}.splice(e.Body)
-	} else {
+	case queue.KindFrame:
+		p.encoded = stamp{id: e.ID, cursor: cursor}.extend(e.Body)
+	default:
 		p.encoded = eventFrame(&wire.Push{
 			Event: wire.Event(e.Event), EventData: json.RawMessage(e.Body), MessageID: e.ID, MeshID: p.mesh,
 			CreatedAt: wire.At(time.UnixMilli(e.At)), Cursor: cursor,
 		})
 	}
 	return p.encoded
+}
+
+// extend completes a stored frame of another kind with its id and its place.
+func (s stamp) extend(body string) frame {
+	b := make([]byte, 0, len(body)+128)
+	b = append(b, body[:len(body)-1]...) // body closes with a brace
+	b = append(b, `,"messageId":"`...)
+	b = append(b, s.id...)
+	b = append(b, `","cursor":"`...)
+	b = append(b, s.cursor...)
+	return textFrame(append(b, `"}`...))
 }
 
 // eventFrame completes a system push.

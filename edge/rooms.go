@@ -48,12 +48,12 @@ func (s *Server) ownFunctions() (map[string]http.Handler, error) {
 // newWatcher makes this edge's share in announcing who has left.
 func (s *Server) newWatcher() *presence.Watcher {
 	return presence.NewWatcher(s.presence, presence.WatcherOptions{
-		Edge: s.id, OnLeft: s.left, OnHold: s.renewAll, Lateness: s.metrics.late, Log: s.log,
+		Edge: s.id, OnLeft: s.left, OnHold: s.renewAll, Lateness: s.tardy, Log: s.log,
 	})
 }
 
-// left takes a peer that has gone out of the line of its inboxes' readers, up
-// to the generation that left.
+// left takes a peer that has gone out of the line of its inboxes' readers, and
+// what it owned out of the commons, up to the generation that left.
 func (s *Server) left(ctx context.Context, l presence.Left) error {
 	keys := []string{l.Member, l.ID}
 	if l.Key != l.Member && l.Key != l.ID {
@@ -68,7 +68,7 @@ func (s *Server) left(ctx context.Context, l presence.Left) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.commons.Left(ctx, l))...)
 }
 
 const (

@@ -79,6 +79,9 @@ func (s *Server) handleStranger(ctx context.Context, k *socket, data []byte) {
 	m, err := wire.DecodeHello(data)
 	var bad *wire.DecodeError
 	switch {
+	case errors.As(err, &bad) && bad.Type == wire.TypeResume:
+		s.refuseResume(k, wire.RefuseUnreadableResume(err))
+		return
 	case errors.As(err, &bad) && isHandshake(bad.Type):
 		k.refuse(wire.RefuseUnreadable(err), closedRefused)
 		return
@@ -93,14 +96,20 @@ func (s *Server) handleStranger(ctx context.Context, k *socket, data []byte) {
 	k.hello.Stop()
 	if err := s.handshake(ctx, k, m); err != nil {
 		r := asRefusal(err)
-		if r.Code == wire.CodeUnavailable {
+		switch r.Code {
+		case wire.CodeResumeRefused:
+			s.refuseResume(k, r)
+			return
+		case wire.CodeUnavailable:
 			s.log.WarnContext(ctx, "handshake", "err", err)
 		}
 		k.refuse(r, closedRefused)
 	}
 }
 
-func isHandshake(t wire.Type) bool { return t == wire.TypeHello || t == wire.TypeSessionHello }
+func isHandshake(t wire.Type) bool {
+	return t == wire.TypeHello || t == wire.TypeSessionHello || t == wire.TypeResume
+}
 
 // handshake waits for its turn: after a restart elsewhere, thousands of peers
 // come at once, and a line is better than a collapse.
@@ -112,10 +121,14 @@ func (s *Server) handshake(ctx context.Context, k *socket, m wire.Message) error
 	if s.draining.Load() {
 		return wire.RefuseUnavailable()
 	}
-	if h, ok := m.(*wire.SessionHello); ok {
+	switch h := m.(type) {
+	case *wire.Resume:
+		return s.resume(ctx, k, h)
+	case *wire.SessionHello:
 		return s.sessionHello(ctx, k, h)
+	default:
+		return s.hello(ctx, k, m.(*wire.Hello))
 	}
-	return s.hello(ctx, k, m.(*wire.Hello))
 }
 
 // tooHasty refuses a request beyond the limit and stops reading for a moment.
@@ -166,10 +179,12 @@ func (s *Server) route(ctx context.Context, c *conn, m wire.Message) {
 		c.sync(m)
 	case *wire.Goodbye:
 		c.goodbye()
-	case *wire.Hello, *wire.SessionHello:
+	case *wire.Hello, *wire.SessionHello, *wire.Resume:
 		c.socket.send(&wire.ErrorFrame{
 			Code: wire.CodeAlreadySaidHello, Message: "one handshake per socket: open another one", ReqID: reqID(m),
 		})
+	default:
+		err = c.share(ctx, m)
 	}
 	if err != nil {
 		c.refused(ctx, m, err)
@@ -193,31 +208,8 @@ func isLost(err error) bool { return errors.Is(err, queue.ErrLost) || errors.Is(
 
 // reqID is the _reqId of a request.
 func reqID(m wire.Message) wire.ReqID {
-	switch m := m.(type) {
-	case *wire.ListPeers:
-		return m.ReqID
-	case *wire.ListMembers:
-		return m.ReqID
-	case *wire.MessageStatus:
-		return m.ReqID
-	case *wire.SetStatus:
-		return m.ReqID
-	case *wire.SetSummary:
-		return m.ReqID
-	case *wire.SetStats:
-		return m.ReqID
-	case *wire.SetVisible:
-		return m.ReqID
-	case *wire.SetProfile:
-		return m.ReqID
-	case *wire.JoinGroup:
-		return m.ReqID
-	case *wire.LeaveGroup:
-		return m.ReqID
-	case *wire.Sync:
-		return m.ReqID
-	case *wire.Goodbye:
-		return m.ReqID
+	if r, ok := m.(wire.Request); ok {
+		return r.RequestID()
 	}
 	return ""
 }

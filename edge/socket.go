@@ -32,6 +32,8 @@ type socket struct {
 	conn  *conn // nil until the handshake has succeeded
 	limit *frameLimit
 
+	resumed bool // tried to, and may not again
+
 	mu       sync.Mutex
 	reason   closeReason // why this side ended it, "" if it did not
 	stranger bool        // it counts as one

@@ -64,14 +64,19 @@ func (s *Store) Attach(ctx context.Context, a Attachment) (Attached, error) {
 	if err := a.check(); err != nil {
 		return Attached{}, err
 	}
-	keys, args := s.subject(a.Peer, a.Epoch,
-		a.Edge, a.Conn, millis(s.lifetime()), a.Member, a.Key, string(a.Kind), a.flags(), a.Record,
-		a.JoinEvent, a.JoinData, namedCursor(a.Cursor), a.Capacity)
+	keys, args := s.attachment(a, "")
 	answer, err := s.rdb.Run(ctx, s.scripts.attach, keys, args...).StringSlice()
 	if err != nil {
 		return Attached{}, failed("attach", err)
 	}
 	return a.attached(answer)
+}
+
+// attachment is what lua/attach.lua is given; resumes is a generation, or empty.
+func (s *Store) attachment(a Attachment, resumes string) (keys []string, args []any) {
+	return s.subject(a.Peer, a.Epoch,
+		a.Edge, a.Conn, millis(s.lifetime()), a.Member, a.Key, string(a.Kind), a.flags(), a.Record,
+		a.JoinEvent, a.JoinData, namedCursor(a.Cursor), a.Capacity, resumes)
 }
 
 func (a Attachment) check() error {
@@ -89,12 +94,15 @@ func (a Attachment) flags() string {
 	})
 }
 
+// attachWords is the length of an answer of lua/attach.lua that is no refusal.
+const attachWords = 6
+
 // attached reads the answer of lua/attach.lua.
 func (a Attachment) attached(answer []string) (Attached, error) {
 	if len(answer) == 1 {
 		return Attached{}, refusal(answer[0])
 	}
-	if len(answer) != 6 {
+	if len(answer) != attachWords {
 		return Attached{}, unexpected("attach", answer)
 	}
 	start, ok := ParseCursor(answer[3])
@@ -120,6 +128,8 @@ func refusal(word string) error {
 		return ErrNotMember
 	case "full":
 		return ErrCapacity
+	case "passed":
+		return ErrPassed
 	default:
 		return unexpected("attach", word)
 	}

@@ -51,6 +51,12 @@ type Options struct {
 	// MembersKey and BansKey name hashes with a field per member key.
 	MembersKey func(mesh string) string
 	BansKey    func(mesh string) string
+
+	// GrantsKey names another one, and MeshKey a hash about the mesh with a
+	// field "archived" if it is closed. They are needed by [Store.Resume] only,
+	// which reads them on behalf of its caller.
+	GrantsKey func(mesh string) string
+	MeshKey   func(mesh string) string
 }
 
 // Store is the roster and the leases of all meshes. It is safe for concurrent
@@ -74,7 +80,7 @@ func New(c *redis.Client, o Options) *Store {
 	if o.RenewEvery == 0 {
 		o.RenewEvery = DefaultRenewEvery
 	}
-	return &Store{rdb: c, opt: o, scripts: newScripts(o.JournalLua), departed: make(chan Left, 1024)}
+	return &Store{rdb: c, opt: o, scripts: newScripts(luaSource, o.JournalLua), departed: make(chan Left, 1024)}
 }
 
 // lifetime is how long a lease lasts without renewal: an edge that dies

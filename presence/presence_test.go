@@ -64,6 +64,8 @@ func (b *bench) newStore(o Options) *Store {
 	}
 	o.MembersKey = func(mesh string) string { return "members:" + b.rdb.Tag(mesh) + ":" + mesh }
 	o.BansKey = func(mesh string) string { return "bans:" + b.rdb.Tag(mesh) + ":" + mesh }
+	o.GrantsKey = func(mesh string) string { return "grants:" + b.rdb.Tag(mesh) + ":" + mesh }
+	o.MeshKey = func(mesh string) string { return "mesh:" + b.rdb.Tag(mesh) + ":" + mesh }
 	return New(b.rdb, o)
 }
 

@@ -112,6 +112,26 @@ func TestL1_AJournalThatEndsBeforeTheCursorMeansLostDataNotAGoodbye(t *testing.T
 	}
 }
 
+func TestL1_AnotherEntryAtTheCursorMeansLostDataNotAGoodbye(t *testing.T) {
+	t.Parallel()
+	for others := 1; others <= 2; others++ {
+		b := newBench(t, Options{})
+		a := b.attach(b.session("p1"))
+		// Redis went back to before p1 came, and others were quicker than its
+		// renewal, so that the journal has grown to the cursor again.
+		ctx, raw, tag, journal := t.Context(), b.rdb.Raw(), b.rdb.Tag(b.mesh), b.store.opt.JournalKeys(b.mesh)
+		b.must(raw.Del(ctx, b.store.LeaseKey(a.Peer), journal[0]).Err())
+		b.must(raw.HDel(ctx, rosterKey(tag, b.mesh), "p1").Err())
+		b.must(raw.HDel(ctx, journal[1], "jseq", "jid").Err())
+		for _, id := range []string{"p2", "p3"}[:others] {
+			b.attach(b.session(id))
+		}
+		if got := b.renewFrom(a.Held, a.Start.String(), snapshotOf(a)); got != Restored {
+			t.Errorf("with %d others: got %q", others, got)
+		}
+	}
+}
+
 func TestS2_ABannedMemberIsNotRestored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{})

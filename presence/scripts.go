@@ -1,58 +1,22 @@
 package presence
 
 import (
-	_ "embed"
+	"embed"
 
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
-//go:embed lua/record.lua
-var recordLua string
+//go:embed lua/*.lua
+var luaFiles embed.FS
 
-//go:embed lua/depart.lua
-var departLua string
-
-//go:embed lua/reach.lua
-var reachLua string
-
-//go:embed lua/rule.lua
-var ruleLua string
-
-//go:embed lua/attach.lua
-var attachLua string
-
-//go:embed lua/renew.lua
-var renewLua string
-
-//go:embed lua/restore.lua
-var restoreLua string
-
-//go:embed lua/detach.lua
-var detachLua string
-
-//go:embed lua/leave.lua
-var leaveLua string
-
-//go:embed lua/settle.lua
-var settleLua string
-
-//go:embed lua/update.lua
-var updateLua string
-
-//go:embed lua/status.lua
-var statusLua string
-
-//go:embed lua/beat.lua
-var beatLua string
-
-//go:embed lua/look.lua
-var lookLua string
-
-//go:embed lua/touch.lua
-var touchLua string
-
-//go:embed lua/claim.lua
-var claimLua string
+// luaSource is the text of lua/NAME.lua.
+func luaSource(name string) string {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // a misspelt name, which no test survives
+	}
+	return string(text)
+}
 
 // scripts are the verbs as Redis runs them.
 type scripts struct {
@@ -61,19 +25,22 @@ type scripts struct {
 	look, touch, claim                                            *redis.Script // about one partition
 }
 
-func newScripts(journalLua string) scripts {
+// newScripts takes the text of each file from source, since tests change it to
+// show what a line is there for.
+func newScripts(source func(name string) string, journalLua string) scripts {
+	record, depart := source("record"), source("depart")
 	return scripts{
-		attach:  redis.NewScript(attachLua, recordLua, journalLua, departLua, reachLua),
-		renew:   redis.NewScript(renewLua),
-		restore: redis.NewScript(restoreLua, recordLua),
-		detach:  redis.NewScript(detachLua, recordLua, journalLua, departLua),
-		leave:   redis.NewScript(leaveLua, recordLua, journalLua, departLua),
-		settle:  redis.NewScript(settleLua, recordLua, journalLua, departLua),
-		update:  redis.NewScript(updateLua, recordLua, journalLua),
-		status:  redis.NewScript(statusLua, recordLua, ruleLua),
-		beat:    redis.NewScript(beatLua),
-		look:    redis.NewScript(lookLua),
-		touch:   redis.NewScript(touchLua),
-		claim:   redis.NewScript(claimLua),
+		attach:  redis.NewScript(source("attach"), record, journalLua, depart, source("reach")),
+		renew:   redis.NewScript(source("renew")),
+		restore: redis.NewScript(source("restore"), record),
+		detach:  redis.NewScript(source("detach"), record, journalLua, depart),
+		leave:   redis.NewScript(source("leave"), record, journalLua, depart),
+		settle:  redis.NewScript(source("settle"), record, journalLua, depart),
+		update:  redis.NewScript(source("update"), record, journalLua),
+		status:  redis.NewScript(source("status"), record, source("rule")),
+		beat:    redis.NewScript(source("beat")),
+		look:    redis.NewScript(source("look")),
+		touch:   redis.NewScript(source("touch")),
+		claim:   redis.NewScript(source("claim")),
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func fragmentScript(source string) *redis.Script {
-	return redis.NewScript(source, recordLua, ruleLua)
+	return redis.NewScript(source, luaSource("record"), luaSource("rule"))
 }
 
 func TestAnUpdateReplacesTheRecordToTheByte(t *testing.T) {

@@ -117,6 +117,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 // not been in touch with Redis for long enough.
 func (w *Watcher) Holding() bool { return !w.contact.trusted(time.Now()) }
 
+// Rank is how many edges come before this one in a partition: the first does
+// the work, the others step in.
+func (w *Watcher) Rank(partition int) int { return w.fleet.Load().ranks[partition] }
+
 // beat keeps this edge in the fleet and the contact under watch.
 func (w *Watcher) beat(ctx context.Context) {
 	tick := time.NewTicker(w.pace.beat)

@@ -52,5 +52,6 @@
 //	tries:{p}:MESH:KEY       hash    SEQ → confirmed pushes to a reader that never acks
 //	rate:{p}:MESH            hash    member → token bucket
 //	dead:{p}:MESH            stream  dead letters
+//	buried:{p}:MESH          hash    message id → entry of the dead letter
 //	waits:{p}                zset    MESH:KEY:LANE by the time of the oldest message
 package queue

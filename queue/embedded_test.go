@@ -58,6 +58,16 @@ func TestTheVerbsRunOnTheEmbeddedServer(t *testing.T) {
 	if n := b.retire(10); n != 1 || len(b.deadLetters()) != 1 {
 		t.Errorf("%d messages were retired", n)
 	}
+	dead := b.deadLetters()[0].ID
+	if err := b.requeue(dead); err != nil {
+		t.Error(err)
+	}
+	if depths, err := b.q.Depths(t.Context(), b.mesh); err != nil || len(depths) != 1 || depths[0].Messages != 1 {
+		t.Errorf("depths: %+v, %v", depths, err)
+	}
+	if !bob.ack(dead, inbox) || !errors.Is(b.drop(dead), ErrNotFound) {
+		t.Error("a dead letter that was put back is acked, and is none any more")
+	}
 	alice.post("*", "{}")
 	entries, head := b.journal(0, 10)
 	if ok, err := b.q.CheckCursor(t.Context(), b.mesh, head.Cursor()); err != nil || !ok || len(entries) != 1 {

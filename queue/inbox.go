@@ -107,9 +107,19 @@ func parseEntry(item any) (Entry, bool) {
 	}
 	at, err := strconv.ParseInt(f[1], 10, 64)
 	return Entry{
-		Seq: seq, ID: makeID(ClassDirect, seq, f[0]), At: at,
+		Seq: seq, ID: entryID(seq, f[0]), At: at,
 		Member: f[2], Peer: f[3], ClientID: f[4], Body: f[5],
 	}, err == nil
+}
+
+// entryID is the id of a message by its stored tail. One that was put back from
+// the dead letters stands under another SEQ and keeps its whole id instead,
+// with the time of that behind it.
+func entryID(seq uint64, tail string) string {
+	if len(tail) > idLen {
+		return tail[:idLen]
+	}
+	return makeID(ClassDirect, seq, tail)
 }
 
 // parseItem takes a stream entry apart: the number before the dash of its id,

@@ -14,8 +14,12 @@ type JournalKind string
 const (
 	// KindMessage is a broadcast or group message.
 	KindMessage JournalKind = "msg"
-	// KindEvent is a presence event.
+	// KindEvent is a presence event, or another system event.
 	KindEvent JournalKind = "event"
+	// KindFrame is a frame of another kind, complete but for its id and cursor.
+	KindFrame JournalKind = "frame"
+	// KindTopic is a message to the members of a topic.
+	KindTopic JournalKind = "topic"
 )
 
 // FlagOthers among an entry's flags keeps it from all connections of the

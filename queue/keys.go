@@ -17,6 +17,7 @@ func (p place) head() string    { return p.key("head") }
 func (p place) journal() string { return p.key("journal") }
 func (p place) reader() string  { return p.key("reader") }
 func (p place) dead() string    { return p.key("dead") }
+func (p place) buried() string  { return p.key("buried") }
 func (p place) rate() string    { return p.key("rate") }
 
 // The following are prefixes: scripts append ":" and a bucket, a key or a key

@@ -16,6 +16,9 @@ var (
 	// ErrLost says that the lease ran out or that another connection took it
 	// over. The holder must close its socket: it no longer speaks for the peer.
 	ErrLost = errors.New("queue: lease lost")
+	// ErrNotMember says that the one for whom a message is sent without being
+	// present is not a member any more.
+	ErrNotMember = errors.New("queue: not a member")
 
 	// ErrRate says that the member sends too fast. Nothing was stored; the same
 	// send may be tried again later.
@@ -39,6 +42,11 @@ var (
 
 	// ErrMeshFull says that the inboxes of the mesh together are full.
 	ErrMeshFull = errors.New("queue: mesh full")
+
+	// ErrUnconfirmed says that the message is stored, but not on as many
+	// replicas as it must be. The same send, tried again, asks them again and
+	// is a duplicate.
+	ErrUnconfirmed = errors.New("queue: stored, but not confirmed by enough replicas")
 
 	// ErrMemory says that Redis is out of memory and refuses sends.
 	ErrMemory = errors.New("queue: out of memory")
@@ -99,6 +107,11 @@ type Options struct {
 	Rate int
 	// Burst is how many messages a rested member may send at once. Zero means 1.
 	Burst int
+
+	// AckReplicas is how many replicas must have a message before Send and Post
+	// return without error. Zero means none: then a fail-over of Redis can take
+	// back the last moments before it.
+	AckReplicas int
 }
 
 // Queue is safe for concurrent use.
@@ -130,18 +143,30 @@ type Lease struct{ Key, Value string }
 // refusals maps the words with which a script declines to errors.
 var refusals = map[string]error{
 	"lost":         ErrLost,
+	"not_member":   ErrNotMember,
 	"rate":         ErrRate,
 	"fingerprint":  ErrFingerprint,
 	"no_recipient": ErrNoRecipient,
 	"blocked":      ErrBlocked,
 	"inbox_full":   ErrInboxFull,
 	"mesh_full":    ErrMeshFull,
+	"not_found":    ErrNotFound,
 }
 
 // run runs a script that answers a list whose first item is a word, and
 // returns the word and what follows it. A word that declines becomes its error.
 func (q *Queue) run(ctx context.Context, verb string, s *redis.Script, keys []string, args ...any) (string, []any, error) {
-	answer, err := q.c.Run(ctx, s, keys, args...).Slice()
+	return readAnswer(verb, q.c.Run(ctx, s, keys, args...))
+}
+
+// runKept is run for what an ack is given for: it answers when as many replicas
+// as configured have what was written.
+func (q *Queue) runKept(ctx context.Context, verb string, s *redis.Script, keys []string, args ...any) (string, []any, error) {
+	return readAnswer(verb, q.c.RunDurable(ctx, q.o.AckReplicas, s, keys, args...))
+}
+
+func readAnswer(verb string, cmd *goredis.Cmd) (string, []any, error) {
+	answer, err := cmd.Slice()
 	if err != nil {
 		return "", nil, wrap(verb, err)
 	}
@@ -152,9 +177,12 @@ func (q *Queue) run(ctx context.Context, verb string, s *redis.Script, keys []st
 	return word, answer[1:], refusals[word]
 }
 
-// wrap names the verb that failed and tells a server without memory from other
-// failures.
+// wrap names the verb that failed, and tells apart the failures that a caller
+// can do something about.
 func wrap(verb string, err error) error {
+	if errors.Is(err, redis.ErrUnconfirmed) {
+		return fmt.Errorf("%w: %s: %w", ErrUnconfirmed, verb, err)
+	}
 	if goredis.HasErrorPrefix(err, "OOM") || strings.Contains(err.Error(), "OOM command not allowed") {
 		return fmt.Errorf("%w: %s: %w", ErrMemory, verb, err)
 	}

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
@@ -53,7 +52,7 @@ func (q *Queue) retireLane(ctx context.Context, tag, lane string, limit int) (in
 	}
 	p := place{tag: tag, mesh: r.mesh}
 	_, rest, err := q.run(ctx, "retire", retireScript,
-		[]string{p.head(), p.inboxes(), p.waits(), p.tries(), p.dead()},
+		[]string{p.head(), p.inboxes(), p.waits(), p.tries(), p.dead(), p.buried()},
 		r.mesh, r.key, string(r.lane), q.retention.Milliseconds(), limit,
 		q.maxDead, q.maxDeadBytes, q.deadKeep.Milliseconds())
 	if err != nil || len(rest) != 1 {
@@ -61,45 +60,4 @@ func (q *Queue) retireLane(ctx context.Context, tag, lane string, limit int) (in
 	}
 	n, _ := rest[0].(int64)
 	return int(n), nil
-}
-
-// DeadLetter is a message that nobody fetched in time.
-type DeadLetter struct {
-	Reason string // "expired"
-	Inbox  string
-	Lane   Lane
-	Entry
-}
-
-// DeadLetters returns up to limit dead letters of a mesh, oldest first.
-func (q *Queue) DeadLetters(ctx context.Context, mesh string, limit int) ([]DeadLetter, error) {
-	list, err := q.c.Do(ctx, "XRANGE", q.at(mesh).dead(), "-", "+", "COUNT", limit).Slice()
-	if err != nil {
-		return nil, wrap("dead letters", err)
-	}
-	out := make([]DeadLetter, 0, len(list))
-	for _, item := range list {
-		d, ok := parseDead(item)
-		if !ok {
-			return nil, fmt.Errorf("queue: dead letters of %s: malformed entry", mesh)
-		}
-		out = append(out, d)
-	}
-	return out, nil
-}
-
-func parseDead(item any) (DeadLetter, bool) {
-	_, f, ok := parseItem(item, 10)
-	if !ok {
-		return DeadLetter{}, false
-	}
-	seq, err := strconv.ParseUint(f[3], 10, 64)
-	at, err2 := strconv.ParseInt(f[5], 10, 64)
-	return DeadLetter{
-		Reason: f[0], Inbox: f[1], Lane: Lane(f[2]),
-		Entry: Entry{
-			Seq: seq, ID: makeID(ClassDirect, seq, f[4]), At: at,
-			Member: f[6], Peer: f[7], ClientID: f[8], Body: f[9],
-		},
-	}, err == nil && err2 == nil
 }

@@ -18,10 +18,16 @@ var (
 	onceLua string
 	//go:embed lua/inbox.lua
 	inboxLua string
+	//go:embed lua/dead.lua
+	deadLua string
 	//go:embed lua/readers.lua
 	readersLua string
 	//go:embed lua/grants.lua
 	grantsLua string
+	//go:embed lua/actor.lua
+	actorLua string
+	//go:embed lua/history.lua
+	historyLua string
 )
 
 // JournalLua is a fragment for other rooms' scripts. It defines
@@ -31,6 +37,13 @@ var (
 //
 // and is described in lua/journal.lua.
 var JournalLua = idLua + "\n" + journalLua
+
+// RateLua is a fragment for other rooms' scripts. It defines
+//
+//	rate_charge(rate, field, per_minute, burst, now) → boolean
+//
+// and is described in lua/rate.lua.
+var RateLua = rateLua
 
 // Verbs.
 var (
@@ -54,20 +67,26 @@ var (
 	dueLua string
 	//go:embed lua/retire.lua
 	retireLua string
+	//go:embed lua/requeue.lua
+	requeueLua string
+	//go:embed lua/drop_dead.lua
+	dropDeadLua string
 	//go:embed lua/check_cursor.lua
 	checkCursorLua string
 )
 
 var (
-	sendScript        = redis.NewScript(sendLua, idLua, rateLua, onceLua, readersLua, grantsLua)
-	postScript        = redis.NewScript(postLua, JournalLua, rateLua, onceLua)
+	sendScript        = redis.NewScript(sendLua, actorLua, idLua, rateLua, onceLua, readersLua, grantsLua)
+	postScript        = redis.NewScript(postLua, actorLua, historyLua, JournalLua, rateLua, onceLua)
 	openReaderScript  = redis.NewScript(openReaderLua, readersLua)
 	closeReaderScript = redis.NewScript(closeReaderLua, readersLua)
 	promoteScript     = redis.NewScript(promoteLua, readersLua)
 	readScript        = redis.NewScript(readLua)
-	ackScript         = redis.NewScript(ackLua, onceLua, inboxLua)
+	ackScript         = redis.NewScript(ackLua, idLua, onceLua, inboxLua)
 	confirmScript     = redis.NewScript(confirmLua, idLua, onceLua, inboxLua)
 	dueScript         = redis.NewScript(dueLua)
-	retireScript      = redis.NewScript(retireLua, inboxLua)
+	retireScript      = redis.NewScript(retireLua, idLua, inboxLua, deadLua)
+	requeueScript     = redis.NewScript(requeueLua, idLua, onceLua, readersLua, inboxLua, deadLua)
+	dropDeadScript    = redis.NewScript(dropDeadLua, idLua, inboxLua, deadLua)
 	checkCursorScript = redis.NewScript(checkCursorLua, JournalLua)
 )

@@ -48,7 +48,7 @@ type Direct struct {
 	Body []byte
 }
 
-// Post is a message to a whole mesh ("*") or to a group ("@name").
+// Post is a message to a whole mesh ("*"), to a group ("@name") or to a topic.
 type Post struct {
 	Mesh                  string
 	Lease                 Lease
@@ -56,6 +56,16 @@ type Post struct {
 	Target                string
 	ClientID, Fingerprint string
 	Body                  []byte
+	Topic                 *Topic // nil unless the message is for a topic
+}
+
+// Topic is what a post to a topic needs beyond its Target, which is then the
+// audience as the edges understand it.
+type Topic struct {
+	Name     string // the target as its sender wrote it: "#" and an id
+	Log      string // key of the topic's history, a stream
+	Messages int    // that the history may hold; the oldest go first
+	Bytes    int    // the same, in bytes of the bodies
 }
 
 // Receipt answers a send. Duplicate says that the message had been stored
@@ -68,17 +78,20 @@ type Receipt struct {
 // Send stores a direct message and rings at its reader. When it returns without
 // error the message will be delivered, kept, or moved to the dead letters.
 //
+// A sender without a lease acts for somebody who is not present, such as a
+// schedule; it must be a member, or the answer is [ErrNotMember].
+//
 // The checks come in this order, and a refusal changes nothing but the rate
-// bucket: [ErrLost], [ErrRate], duplicate or [ErrFingerprint],
+// bucket: [ErrLost] or [ErrNotMember], [ErrRate], duplicate or [ErrFingerprint],
 // [ErrNoRecipient], [ErrBlocked], [ErrInboxFull], [ErrMeshFull].
 func (q *Queue) Send(ctx context.Context, d Direct) (Receipt, error) {
 	if err := d.check(); err != nil {
 		return Receipt{}, err
 	}
 	p := q.at(d.Mesh)
-	word, rest, err := q.run(ctx, "send", sendScript,
+	word, rest, err := q.runKept(ctx, "send", sendScript,
 		[]string{
-			d.Lease.Key, p.rate(), p.once(), p.track(), p.head(), p.inboxes(), p.waits(), p.reader(),
+			q.actor(d.Mesh, d.Lease), p.rate(), p.once(), p.track(), p.head(), p.inboxes(), p.waits(), p.reader(),
 			q.o.MembersKey(d.Mesh), q.o.BansKey(d.Mesh), q.o.SessionsKey(d.Mesh), q.o.GrantsKey(d.Mesh),
 		},
 		d.Lease.Value, q.o.Rate, q.o.Burst, onceField(d.Sender.Member, d.ClientID), fingerprint(d.Fingerprint),
@@ -93,13 +106,29 @@ func (q *Queue) Post(ctx context.Context, m Post) (Receipt, error) {
 	if err := m.check(); err != nil {
 		return Receipt{}, err
 	}
-	p := q.at(m.Mesh)
-	word, rest, err := q.run(ctx, "post", postScript,
-		[]string{m.Lease.Key, p.rate(), p.once(), p.track(), p.journal(), p.head()},
+	p, kind := q.at(m.Mesh), KindTopic
+	topic := m.Topic
+	if topic == nil {
+		kind, topic = KindMessage, &Topic{Name: m.Target, Log: p.journal()} // a key of the slot, not used
+	}
+	word, rest, err := q.runKept(ctx, "post", postScript,
+		[]string{
+			q.actor(m.Mesh, m.Lease), p.rate(), p.once(), p.track(), p.journal(), p.head(),
+			q.o.MembersKey(m.Mesh), q.o.BansKey(m.Mesh), topic.Log,
+		},
 		m.Lease.Value, q.o.Rate, q.o.Burst, onceField(m.Sender.Member, m.ClientID), fingerprint(m.Fingerprint),
 		q.bucket.Milliseconds(), m.Sender.Member, m.Sender.Peer, m.Target, randomText(tailLen), m.Body,
-		q.c.MeshBell(m.Mesh), randomText(epochLen))
+		q.c.MeshBell(m.Mesh), randomText(epochLen), string(kind), topic.Name, topic.Messages, topic.Bytes)
 	return receipt(word, rest, err)
+}
+
+// actor is the key that entitles a sender: its lease, or the list of members
+// for one that is not present.
+func (q *Queue) actor(mesh string, l Lease) string {
+	if l.Value == "" {
+		return q.o.MembersKey(mesh)
+	}
+	return l.Key
 }
 
 func receipt(word string, rest []any, err error) (Receipt, error) {
@@ -121,10 +150,14 @@ func (d Direct) check() error {
 }
 
 func (m Post) check() error {
-	if m.Target != "*" && !strings.HasPrefix(m.Target, "@") {
-		return fmt.Errorf("%w: target %.80q of a post", ErrInvalid, m.Target)
+	target := m.Target
+	switch {
+	case m.Topic != nil:
+		target = m.Topic.Name
+	case target != "*" && !strings.HasPrefix(target, "@"):
+		return fmt.Errorf("%w: target %.80q of a post", ErrInvalid, target)
 	}
-	return checkMessage(m.Mesh, m.Sender, m.Target, m.ClientID, m.Body)
+	return checkMessage(m.Mesh, m.Sender, target, m.ClientID, m.Body)
 }
 
 func checkMessage(mesh string, s Sender, target, clientID string, body []byte) error {

@@ -268,8 +268,9 @@ type FleetEdge struct {
 	SeenAt  Time   `json:"seenAt"` // last heartbeat
 	AgeMs   int64  `json:"ageMs"`  // of it
 	Version string `json:"version,omitempty"`
+	Started *Time  `json:"startedAt,omitempty"`
 	Sockets *int   `json:"sockets,omitempty"`
-	LateMs  *int64 `json:"lateMs,omitempty"` // worst lateness of a departure since the heartbeat before
+	LateMs  *int64 `json:"lateMs,omitempty"` // worst lateness of a departure that it announced in the last minute
 }
 
 // BackupFormat is raised when an older restore could misread a backup.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -69,3 +70,67 @@ func CheckGroups(groups []Group) error {
 func CheckDisplayName(name string) error {
 	return checkLabel("display name", name, MaxDisplayName)
 }
+
+// checkRequired bounds a text that must not be empty.
+func checkRequired(field, s string, limit int) error {
+	if s == "" {
+		return errors.New(field + " is missing")
+	}
+	return checkText(field, s, limit)
+}
+
+// checkName bounds a text by which something is found again.
+func checkName(field, s string, limit int) error {
+	if s == "" {
+		return errors.New(field + " is missing")
+	}
+	return checkLabel(field, s, limit)
+}
+
+// checkID bounds an id that was given out before. What was not is found out by
+// looking it up.
+func checkID(field, s string) error { return checkName(field, s, MaxCorrelationID) }
+
+func checkNames(field string, names []string, most, limit int) error {
+	if len(names) > most {
+		return fmt.Errorf("more than %d %s", most, field)
+	}
+	for _, name := range names {
+		if err := checkName(field, name, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkTexts(field string, texts []string, most, limit int) error {
+	if len(texts) > most {
+		return fmt.Errorf("more than %d %s", most, field)
+	}
+	for _, s := range texts {
+		if err := checkText(field, s, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkTags(tags []string) error { return checkTexts("tags", tags, MaxTags, MaxTag) }
+
+// checkJSON bounds a value that is opaque here.
+func checkJSON(field string, value json.RawMessage, limit int) error {
+	if len(value) > limit {
+		return tooLong(field, limit)
+	}
+	return nil
+}
+
+func checkGiven(field string, value json.RawMessage) error {
+	if value == nil {
+		return errors.New(field + " is missing")
+	}
+	return nil
+}
+
+// page is how many entries of a list to answer with.
+func page(asked, usual, most int) int { return min(max(cmp.Or(asked, usual), 1), most) }

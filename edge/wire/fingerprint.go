@@ -9,9 +9,9 @@ import (
 // fingerprintVersion is the first field of what is hashed.
 const fingerprintVersion = "1"
 
-// Request is what a request fingerprint identifies: what the user asked for,
+// SendRequest is what a request fingerprint identifies: what the user asked for,
 // before names are resolved and bodies are sealed.
-type Request struct {
+type SendRequest struct {
 	Destination string // as typed
 	ReplyToID   string
 	Priority    Lane   // LaneNext if empty
@@ -21,7 +21,7 @@ type Request struct {
 
 // Fingerprint returns the request's fingerprint. It fails only if Meta is not
 // JSON.
-func (r *Request) Fingerprint() (string, error) {
+func (r *SendRequest) Fingerprint() (string, error) {
 	text, err := r.preimage()
 	if err != nil {
 		return "", err
@@ -30,7 +30,7 @@ func (r *Request) Fingerprint() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (r *Request) preimage() ([]byte, error) {
+func (r *SendRequest) preimage() ([]byte, error) {
 	meta := []byte(nil)
 	if r.Meta != nil {
 		var err error

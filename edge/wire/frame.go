@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func decode(frame []byte, limit int, alloc func(Type) Message) (Message, error) 
 	}
 	if v, ok := m.(interface{ validate() error }); ok {
 		if err := v.validate(); err != nil {
-			return nil, malformed(t, frame, CodeInvalidArgument, err.Error())
+			return nil, malformed(t, frame, cmp.Or(frames[t].refusal, CodeInvalidArgument), err.Error())
 		}
 	}
 	return m, nil
@@ -160,6 +161,9 @@ func malformed(t Type, frame []byte, code Code, reason string) *DecodeError {
 		ID    ReqID `json:"id"`
 	}
 	_ = json.Unmarshal(frame, &head) // what cannot be read is not echoed
+	if frames[t].echoesInID() {
+		head.ID = head.ReqID
+	}
 	return &DecodeError{
 		Type: t, ReqID: head.ReqID, ID: string(head.ID), Code: code, Reason: reason, kind: ErrMalformed,
 	}
@@ -167,7 +171,9 @@ func malformed(t Type, frame []byte, code Code, reason string) *DecodeError {
 
 // embedded are structs inside of frames that the JSON knows nothing of, but the
 // parser names.
-var embedded = strings.NewReplacer("plain.", "", "About.", "", "Profile.", "")
+var embedded = strings.NewReplacer(
+	"plain.", "", "About.", "", "Profile.", "", "Selector.", "", "SealedTopicKey.", "",
+)
 
 // describe turns a parser's error into a sentence about the frame. The parser's
 // own words name Go types, and quote what the sender wrote.
@@ -183,68 +189,4 @@ func describe(err error) string {
 		return fmt.Sprintf("frame is not JSON (at byte %d)", syntax.Offset)
 	}
 	return err.Error()
-}
-
-func newFromPeer(t Type) Message {
-	switch t {
-	case TypeHello:
-		return new(Hello)
-	case TypeSessionHello:
-		return new(SessionHello)
-	case TypeListPeers:
-		return new(ListPeers)
-	case TypeListMembers:
-		return new(ListMembers)
-	case TypeSetStatus:
-		return new(SetStatus)
-	case TypeSetSummary:
-		return new(SetSummary)
-	case TypeSetStats:
-		return new(SetStats)
-	case TypeSetVisible:
-		return new(SetVisible)
-	case TypeSetProfile:
-		return new(SetProfile)
-	case TypeJoinGroup:
-		return new(JoinGroup)
-	case TypeLeaveGroup:
-		return new(LeaveGroup)
-	case TypeSend:
-		return new(Send)
-	case TypeClientAck:
-		return new(ClientAck)
-	case TypeMessageStatus:
-		return new(MessageStatus)
-	case TypeSync:
-		return new(Sync)
-	case TypeGoodbye:
-		return new(Goodbye)
-	default:
-		return nil
-	}
-}
-
-func newFromEdge(t Type) Message {
-	switch t {
-	case TypeHelloAck:
-		return new(HelloAck)
-	case TypeError:
-		return new(ErrorFrame)
-	case TypePeersList:
-		return new(PeersList)
-	case TypeMembersList:
-		return new(MembersList)
-	case TypeAck:
-		return new(Ack)
-	case TypePush:
-		return new(Push)
-	case TypeMessageStatusResult:
-		return new(MessageStatusResult)
-	case TypeSynced:
-		return new(Synced)
-	case TypeRestarting:
-		return new(Restarting)
-	default:
-		return nil
-	}
 }

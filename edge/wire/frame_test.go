@@ -74,12 +74,12 @@ func TestAFrameThatCannotBeActedOnGetsTheAnswerItsSenderWaitsFor(t *testing.T) {
 
 func TestAnUnknownTypeIsAnsweredOnlyToWhoWaits(t *testing.T) {
 	t.Parallel()
-	_, err := wire.Decode([]byte(`{"type":"mcp_call","id":"1"}`))
+	_, err := wire.Decode([]byte(`{"type":"time_travel","id":"1"}`))
 	var e *wire.DecodeError
 	if !errors.As(err, &e) || !errors.Is(err, wire.ErrUnknownType) || e.Answer() != nil {
 		t.Errorf("error = %v, want silence", err)
 	}
-	_, err = wire.Decode([]byte(`{"type":"mcp_call","_reqId":"1"}`))
+	_, err = wire.Decode([]byte(`{"type":"time_travel","_reqId":"1"}`))
 	want := &wire.ErrorFrame{Code: wire.CodeUnknownType, Message: "unknown message type", ReqID: "1"}
 	if !errors.As(err, &e) {
 		t.Fatal(err)

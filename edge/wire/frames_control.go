@@ -11,6 +11,9 @@ type ErrorFrame struct {
 // FrameType returns TypeError.
 func (ErrorFrame) FrameType() Type { return TypeError }
 
+// InReplyTo returns the _reqId of what was asked.
+func (m ErrorFrame) InReplyTo() ReqID { return m.ReqID }
+
 // HelloAck admits a peer, after either handshake.
 type HelloAck struct {
 	PresenceID        string         `json:"presenceId"`
@@ -29,6 +32,7 @@ type HelloAck struct {
 	Resync      bool         `json:"resync,omitempty"`      // the journal no longer reaches back that far
 	LeaseMs     int64        `json:"leaseMs,omitempty"`     // how long after a loss a reattach is seamless
 	Edge        string       `json:"edge,omitempty"`        // which edge this is
+	ResumeToken string       `json:"resumeToken,omitempty"` // for the Resume after the next loss
 	GroupPolicy *GroupPolicy `json:"groupPolicy,omitempty"` // how groups are to be sealed
 }
 
@@ -90,6 +94,9 @@ type Sync struct {
 // FrameType returns TypeSync.
 func (Sync) FrameType() Type { return TypeSync }
 
+// RequestID returns the _reqId.
+func (m Sync) RequestID() ReqID { return m.ReqID }
+
 // Synced says that all that waited when the Sync arrived was written before it.
 type Synced struct {
 	ReqID  ReqID  `json:"_reqId,omitempty"`
@@ -99,6 +106,9 @@ type Synced struct {
 // FrameType returns TypeSynced.
 func (Synced) FrameType() Type { return TypeSynced }
 
+// InReplyTo returns the _reqId of what was asked.
+func (m Synced) InReplyTo() ReqID { return m.ReqID }
+
 // Goodbye ends the lease at once: the peer is not coming back.
 type Goodbye struct {
 	ReqID ReqID `json:"_reqId,omitempty"`
@@ -106,3 +116,6 @@ type Goodbye struct {
 
 // FrameType returns TypeGoodbye.
 func (Goodbye) FrameType() Type { return TypeGoodbye }
+
+// RequestID returns the _reqId.
+func (m Goodbye) RequestID() ReqID { return m.ReqID }

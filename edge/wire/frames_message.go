@@ -90,6 +90,9 @@ type Ack struct {
 // FrameType returns TypeAck.
 func (Ack) FrameType() Type { return TypeAck }
 
+// InReplyTo returns the _reqId of what was asked.
+func (m Ack) InReplyTo() ReqID { return m.ReqID }
+
 // Texts of Ack.Error. Existing clients match them by pattern: those that match
 // (they contain "invalid") are final, the others are tried again.
 const (
@@ -115,7 +118,7 @@ func AckTooLarge(size int) string {
 // AckInvalid is the Ack.Error of a send that cannot be acted on.
 func AckInvalid(reason string) string { return "invalid send: " + reason }
 
-// Push brings a message or, with SubtypeSystem, an event.
+// Push brings a message or, with SubtypeSystem or SubtypeWebhook, an event.
 type Push struct {
 	Subtype            string          `json:"subtype,omitempty"`
 	Event              Event           `json:"event,omitempty"`
@@ -134,6 +137,9 @@ type Push struct {
 	ClientMessageID    string          `json:"client_message_id,omitempty"`
 	RequestFingerprint string          `json:"request_fingerprint,omitempty"`
 	ReplyToID          string          `json:"replyToId,omitempty"`
+	Topic              string          `json:"topic,omitempty"` // name of the topic
+	BodyVersion        int             `json:"bodyVersion,omitempty"`
+	Mentions           []string        `json:"mentions,omitempty"`
 	Cursor             string          `json:"cursor,omitempty"` // journal entries only
 }
 
@@ -141,7 +147,7 @@ type Push struct {
 func (Push) FrameType() Type { return TypePush }
 
 // IsEvent reports whether the push carries an event rather than a message.
-func (m *Push) IsEvent() bool { return m.Subtype == SubtypeSystem }
+func (m *Push) IsEvent() bool { return m.Subtype == SubtypeSystem || m.Subtype == SubtypeWebhook }
 
 // ClientAck says that a message arrived and may be forgotten. Either id will do.
 type ClientAck struct {
@@ -171,6 +177,9 @@ type MessageStatus struct {
 // FrameType returns TypeMessageStatus.
 func (MessageStatus) FrameType() Type { return TypeMessageStatus }
 
+// RequestID returns the _reqId.
+func (m MessageStatus) RequestID() ReqID { return m.ReqID }
+
 func (m *MessageStatus) validate() error {
 	if !isBase62(m.MessageID) || len(m.MessageID) < MinMessagePrefix || len(m.MessageID) > MaxMessageIDLength {
 		return fmt.Errorf("messageId must be %d to %d letters and digits", MinMessagePrefix, MaxMessageIDLength)
@@ -190,6 +199,9 @@ type MessageStatusResult struct {
 
 // FrameType returns TypeMessageStatusResult.
 func (MessageStatusResult) FrameType() Type { return TypeMessageStatusResult }
+
+// InReplyTo returns the _reqId of what was asked.
+func (m MessageStatusResult) InReplyTo() ReqID { return m.ReqID }
 
 // Recipient is one peer that a message is or was for.
 type Recipient struct {

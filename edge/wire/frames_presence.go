@@ -58,6 +58,9 @@ type ListPeers struct {
 // FrameType returns TypeListPeers.
 func (ListPeers) FrameType() Type { return TypeListPeers }
 
+// RequestID returns the _reqId.
+func (m ListPeers) RequestID() ReqID { return m.ReqID }
+
 // PeersList says who is here, in order of arrival.
 type PeersList struct {
 	Peers []PeerInfo `json:"peers"`
@@ -66,6 +69,9 @@ type PeersList struct {
 
 // FrameType returns TypePeersList.
 func (PeersList) FrameType() Type { return TypePeersList }
+
+// InReplyTo returns the _reqId of what was asked.
+func (m PeersList) InReplyTo() ReqID { return m.ReqID }
 
 // PeerInfo is one present peer.
 type PeerInfo struct {
@@ -96,6 +102,9 @@ type ListMembers struct {
 // FrameType returns TypeListMembers.
 func (ListMembers) FrameType() Type { return TypeListMembers }
 
+// RequestID returns the _reqId.
+func (m ListMembers) RequestID() ReqID { return m.ReqID }
+
 // MembersList says who may come in.
 type MembersList struct {
 	Members []MemberInfo `json:"members"`
@@ -104,6 +113,9 @@ type MembersList struct {
 
 // FrameType returns TypeMembersList.
 func (MembersList) FrameType() Type { return TypeMembersList }
+
+// InReplyTo returns the _reqId of what was asked.
+func (m MembersList) InReplyTo() ReqID { return m.ReqID }
 
 // MemberInfo is one enrolled member.
 type MemberInfo struct {
@@ -124,6 +136,9 @@ type SetStatus struct {
 // FrameType returns TypeSetStatus.
 func (SetStatus) FrameType() Type { return TypeSetStatus }
 
+// RequestID returns the _reqId.
+func (m SetStatus) RequestID() ReqID { return m.ReqID }
+
 func (m *SetStatus) validate() error {
 	if !m.Status.Valid() {
 		return errors.New("status must be idle, working or dnd")
@@ -140,6 +155,9 @@ type SetSummary struct {
 // FrameType returns TypeSetSummary.
 func (SetSummary) FrameType() Type { return TypeSetSummary }
 
+// RequestID returns the _reqId.
+func (m SetSummary) RequestID() ReqID { return m.ReqID }
+
 func (m *SetSummary) validate() error { return checkText("summary", m.Summary, MaxSummary) }
 
 // SetStats replaces the peer's counters.
@@ -151,6 +169,9 @@ type SetStats struct {
 // FrameType returns TypeSetStats.
 func (SetStats) FrameType() Type { return TypeSetStats }
 
+// RequestID returns the _reqId.
+func (m SetStats) RequestID() ReqID { return m.ReqID }
+
 // SetVisible shows the peer in lists, or hides it.
 type SetVisible struct {
 	Visible bool  `json:"visible"`
@@ -159,6 +180,9 @@ type SetVisible struct {
 
 // FrameType returns TypeSetVisible.
 func (SetVisible) FrameType() Type { return TypeSetVisible }
+
+// RequestID returns the _reqId.
+func (m SetVisible) RequestID() ReqID { return m.ReqID }
 
 // UnmarshalJSON insists on the field: a peer must not vanish by omission.
 func (m *SetVisible) UnmarshalJSON(b []byte) error {
@@ -185,6 +209,9 @@ type SetProfile struct {
 // FrameType returns TypeSetProfile.
 func (SetProfile) FrameType() Type { return TypeSetProfile }
 
+// RequestID returns the _reqId.
+func (m SetProfile) RequestID() ReqID { return m.ReqID }
+
 func (m *SetProfile) validate() error {
 	b, err := json.Marshal(m.Profile)
 	if err != nil || len(b) > MaxProfile {
@@ -203,6 +230,9 @@ type JoinGroup struct {
 // FrameType returns TypeJoinGroup.
 func (JoinGroup) FrameType() Type { return TypeJoinGroup }
 
+// RequestID returns the _reqId.
+func (m JoinGroup) RequestID() ReqID { return m.ReqID }
+
 func (m *JoinGroup) validate() error { return Group{Name: m.Name, Role: m.Role}.Check() }
 
 // LeaveGroup leaves a group.
@@ -213,6 +243,9 @@ type LeaveGroup struct {
 
 // FrameType returns TypeLeaveGroup.
 func (LeaveGroup) FrameType() Type { return TypeLeaveGroup }
+
+// RequestID returns the _reqId.
+func (m LeaveGroup) RequestID() ReqID { return m.ReqID }
 
 func (m *LeaveGroup) validate() error { return CheckGroupName(m.Name) }
 

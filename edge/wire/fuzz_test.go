@@ -74,7 +74,7 @@ func fuzzDecode(t *testing.T, frame []byte, decode func([]byte) (wire.Message, e
 }
 
 func isHello(m wire.Message) bool {
-	return m.FrameType() == wire.TypeHello || m.FrameType() == wire.TypeSessionHello
+	return m.FrameType() == wire.TypeHello || m.FrameType() == wire.TypeSessionHello || m.FrameType() == wire.TypeResume
 }
 
 // FuzzHandshake looks for a handshake that is admitted without a signature, and
@@ -96,6 +96,11 @@ func FuzzHandshake(f *testing.F) {
 			h.Signature = flip(h.Signature)
 			if firstRefusal(h.CheckKeys, func() *wire.Refusal { return h.Verify(now) }, h.CheckFields) == nil {
 				t.Fatal("a session_hello with a wrong signature is admitted")
+			}
+		case *wire.Resume:
+			h.Signature = flip(h.Signature)
+			if checkResume(h, meshID, key(4)) == nil {
+				t.Fatal("a resume with a wrong signature is admitted")
 			}
 		}
 	})

@@ -150,7 +150,7 @@ func TestCanonicalJSONIsOneValue(t *testing.T) {
 			t.Errorf("%q = %s, want an error", value, got)
 		}
 	}
-	r := wire.Request{Destination: "*", Meta: []byte(`{`)}
+	r := wire.SendRequest{Destination: "*", Meta: []byte(`{`)}
 	if _, err := r.Fingerprint(); err == nil {
 		t.Error("meta must be JSON")
 	}

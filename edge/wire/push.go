@@ -20,6 +20,10 @@ type PushBody struct {
 	ClientMessageID    string `json:"client_message_id,omitempty"`
 	RequestFingerprint string `json:"request_fingerprint,omitempty"`
 	ReplyToID          string `json:"replyToId,omitempty"`
+
+	Topic       string   `json:"topic,omitempty"` // topic messages only, as what follows
+	BodyVersion int      `json:"bodyVersion,omitempty"`
+	Mentions    []string `json:"mentions,omitempty"`
 }
 
 // Encode returns b as the JSON object that is stored.

@@ -80,6 +80,39 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// TimeOrEmpty is a moment that may never have been. It is sent as empty text
+// then.
+type TimeOrEmpty struct{ Time }
+
+// MarshalJSON writes ISO 8601 text, or empty text.
+func (t TimeOrEmpty) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte(`""`), nil
+	}
+	return t.Time.MarshalJSON()
+}
+
+// UnmarshalJSON reads ISO 8601 text or empty text. Null leaves t alone.
+func (t *TimeOrEmpty) UnmarshalJSON(b []byte) error {
+	if string(b) == `""` {
+		*t = TimeOrEmpty{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(b)
+}
+
+// Expiry is a moment that a peer names, in ISO 8601 text or in milliseconds.
+type Expiry struct{ Time }
+
+// UnmarshalJSON reads either form. Null leaves t alone.
+func (t *Expiry) UnmarshalJSON(b []byte) error {
+	if ms, err := strconv.ParseInt(string(b), 10, 53); err == nil {
+		t.Time = At(time.UnixMilli(ms))
+		return nil
+	}
+	return t.Time.UnmarshalJSON(b)
+}
+
 // PID is a process id. Some peers send it as a decimal string.
 type PID int64
 

@@ -27,7 +27,7 @@ func testFingerprintVector(t *testing.T, v vector) {
 	if inputs.Kind == "topic" && inputs.Ref != "*" {
 		destination = "@" + inputs.Ref
 	}
-	r := wire.Request{
+	r := wire.SendRequest{
 		Destination: destination, ReplyToID: inputs.Reply, Priority: inputs.Priority,
 		Meta: inputs.Meta, Message: []byte(inputs.Message),
 	}

@@ -16,6 +16,7 @@ type Type string
 const (
 	TypeHello         Type = "hello"          // opens a member connection
 	TypeSessionHello  Type = "session_hello"  // opens a session connection
+	TypeResume        Type = "resume"         // opens a connection that goes on with an earlier one
 	TypeListPeers     Type = "list_peers"     // answered by peers_list
 	TypeListMembers   Type = "list_members"   // answered by members_list
 	TypeSetStatus     Type = "set_status"     // no answer
@@ -43,6 +44,7 @@ const (
 	TypeMessageStatusResult Type = "message_status_result"
 	TypeSynced              Type = "synced"
 	TypeRestarting          Type = "restarting"
+	TypeOK                  Type = "ok"
 )
 
 // Code is a reason that crosses the wire. Peers branch on codes, never on text.
@@ -65,6 +67,7 @@ const (
 	CodeUnauthorized           Code = "unauthorized"              // no such member
 	CodeParentMemberIDMismatch Code = "parent_member_id_mismatch" // the id is another member's
 	CodeAlreadySaidHello       Code = "already_said_hello"        // one handshake per socket
+	CodeResumeRefused          Code = "resume_refused"            // the token does not serve; the socket stays open for a hello
 )
 
 // Codes of a refused request.

@@ -37,6 +37,8 @@ type Registry interface {
 	Audit(ctx context.Context, mesh, before string, limit int) ([]registry.AuditEntry, int, error)
 	VerifyAudit(ctx context.Context, mesh string) (entries int, brokenAt string, err error)
 	Backup(ctx context.Context, mesh, after string) (records []wire.BackupRecord, next string, err error)
+	NoteRequeued(ctx context.Context, mesh, messageID string) error
+	NoteDropped(ctx context.Context, mesh, messageID string) error
 	Restore(ctx context.Context, mesh, owner string, records []wire.BackupRecord) error
 	Members(ctx context.Context, mesh string) ([]registry.Member, error)
 	Take(ctx context.Context, l registry.Limit, who string) (time.Duration, error)

@@ -13,23 +13,36 @@ import (
 )
 
 func (h *handler) ban(w http.ResponseWriter, r *signed.Request) error {
-	return h.moderate(w, r, h.reg.Ban)
+	return h.shutOut(w, r, h.reg.Ban)
 }
 
 func (h *handler) unban(w http.ResponseWriter, r *signed.Request) error {
-	return h.moderate(w, r, h.reg.Unban)
-}
-
-func (h *handler) revokeMember(w http.ResponseWriter, r *signed.Request) error {
-	return h.moderate(w, r, h.reg.Revoke)
-}
-
-func (h *handler) moderate(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, key string) error) error {
 	key := r.PathValue("key")
 	if err := h.mayModerate(r, key); err != nil {
 		return err
 	}
-	return done(w, do(r.Context(), r.Mesh.ID, key))
+	return done(w, h.reg.Unban(r.Context(), r.Mesh.ID, key))
+}
+
+func (h *handler) revokeMember(w http.ResponseWriter, r *signed.Request) error {
+	return h.shutOut(w, r, h.reg.Revoke)
+}
+
+// shutOut ends a member's membership by do, and what is left of its presence.
+func (h *handler) shutOut(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, key string) error) error {
+	key := r.PathValue("key")
+	if err := h.mayModerate(r, key); err != nil {
+		return err
+	}
+	if err := do(r.Context(), r.Mesh.ID, key); err != nil {
+		return err
+	}
+	if h.Presence == nil {
+		return done(w, nil)
+	}
+	return done(w, h.Presence.Dismiss(r.Context(), r.Mesh.ID, func(p Present) bool {
+		return strings.EqualFold(p.Member, key)
+	}))
 }
 
 // mayModerate says whether the signer may act against that member. Admins may
@@ -152,10 +165,14 @@ func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx co
 	if err := do(r.Context(), r.Mesh.ID, target); err != nil {
 		return err
 	}
+	named := func(p Present) bool { return target == wire.TargetAll || target == p.Member || target == p.Pubkey }
+	if err := h.Presence.Dismiss(r.Context(), r.Mesh.ID, func(p Present) bool { return named(p) && closes(p) }); err != nil {
+		return err
+	}
 	out := wire.KickResponse{Affected: []wire.Presence{}}
 	for _, p := range here {
 		switch {
-		case target != wire.TargetAll && target != p.Member && target != p.Pubkey:
+		case !named(p):
 		case closes(p):
 			out.Affected = append(out.Affected, p.Presence)
 		default:

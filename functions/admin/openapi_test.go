@@ -224,13 +224,10 @@ func TestARouteWhoseRoomIsMissingIsNeitherServedNorDescribed(t *testing.T) {
 	}
 }
 
-// full gives the handler all rooms, the ones that queue has no verbs for yet
-// as fakes.
+// full gives the handler all rooms.
 func (p *place) full(tb testing.TB) {
 	tb.Helper()
-	c := rooms.Of(p.client, p.config)
-	c.Depths, c.Office = fakeQueue{}, fakeQueue{}
-	handler, err := admin.NewHandler(p.Store, c)
+	handler, err := admin.NewHandler(p.Store, rooms.Of(p.client, p.config))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,9 +14,12 @@ import (
 // What administration needs of the rooms that hold peers and messages. A route
 // whose room is not given is not served.
 type (
-	// Presence tells who is here.
+	// Presence tells who is here. Dismiss ends the attachments that no edge
+	// holds a socket for, as far as which says: those in their grace, and those
+	// of edges that have died. Sockets are closed by their edges.
 	Presence interface {
 		Present(ctx context.Context, mesh string) ([]Present, error)
+		Dismiss(ctx context.Context, mesh string, which func(Present) bool) error
 	}
 
 	// Queue tells what waits, without what it says.
@@ -31,7 +34,7 @@ type (
 	}
 
 	// Office moves a dead letter back into the inbox it was for, or throws it
-	// away. Both return [ErrNoMessage].
+	// away. Both return [ErrNoMessage]; Requeue also [ErrFull] and [ErrNobody].
 	Office interface {
 		Requeue(ctx context.Context, mesh, messageID string) error
 		DropDead(ctx context.Context, mesh, messageID string) error
@@ -43,8 +46,16 @@ type (
 	}
 )
 
-// ErrNoMessage says that no dead letter has that id.
-var ErrNoMessage = errors.New("admin: no such message")
+var (
+	// ErrNoMessage says that no dead letter has that id.
+	ErrNoMessage = errors.New("admin: no such message")
+
+	// ErrFull says that the inbox, or the mesh, takes no more messages.
+	ErrFull = errors.New("admin: inbox or mesh is full")
+
+	// ErrNobody says that nobody may read that inbox any more.
+	ErrNobody = errors.New("admin: nobody reads the inbox")
+)
 
 // Present is one connection, by the member it belongs to.
 type Present struct {
@@ -124,23 +135,32 @@ func (h *handler) deadLetters(w http.ResponseWriter, r *signed.Request) error {
 }
 
 func (h *handler) requeue(w http.ResponseWriter, r *signed.Request) error {
-	return h.dead(w, r, h.Office.Requeue)
+	return h.dead(w, r, h.Office.Requeue, h.reg.NoteRequeued)
 }
 
 func (h *handler) dropDead(w http.ResponseWriter, r *signed.Request) error {
-	return h.dead(w, r, h.Office.DropDead)
+	return h.dead(w, r, h.Office.DropDead, h.reg.NoteDropped)
 }
 
-func (h *handler) dead(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, id string) error) error {
+// dead does something to a dead letter, and tells it in the audit log: first
+// the deed, since a line about what did not happen would be a lie.
+func (h *handler) dead(w http.ResponseWriter, r *signed.Request, do, note func(ctx context.Context, mesh, id string) error) error {
 	id := r.PathValue("message")
 	if kind, _, ok := wire.ParseMessageID(id); !ok || kind != wire.KindDirect || len(id) != wire.LongID {
 		return invalid(errors.New("message must be the whole id of a direct message"))
 	}
 	err := do(r.Context(), r.Mesh.ID, id)
-	if errors.Is(err, ErrNoMessage) {
+	switch {
+	case errors.Is(err, ErrNoMessage):
 		return signed.Refuse(http.StatusNotFound, wire.CodeNotFound, "no such dead letter")
+	case errors.Is(err, ErrNobody):
+		return signed.Refuse(http.StatusNotFound, wire.CodeNotFound, "nobody may read that inbox any more")
+	case errors.Is(err, ErrFull):
+		return signed.Refuse(http.StatusConflict, wire.CodeFull, "the inbox or the mesh is full; have it read first")
+	case err != nil:
+		return err
 	}
-	return done(w, err)
+	return done(w, note(r.Context(), r.Mesh.ID, id))
 }
 
 func (h *handler) fleet(w http.ResponseWriter, r *signed.Request) error {

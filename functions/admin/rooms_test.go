@@ -1,11 +1,14 @@
 package admin_test
 
 import (
-	"context"
 	"encoding/json"
+	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/admin"
@@ -14,27 +17,7 @@ import (
 	"github.com/claudemesh/claudemesh/queue"
 )
 
-// fakeQueue stands for verbs that tests need no queue for.
-type fakeQueue struct{}
-
-const deadID = "d000000123456789abcdefghijklmnop"
-
-func (fakeQueue) Depths(context.Context, string) ([]wire.InboxDepth, error) {
-	return []wire.InboxDepth{{Key: strings.Repeat("a", 64), Messages: 2, Bytes: 600}}, nil
-}
-
-func (fakeQueue) Requeue(_ context.Context, _, id string) error { return known(id) }
-
-func (fakeQueue) DropDead(_ context.Context, _, id string) error { return known(id) }
-
-func known(id string) error {
-	if id != deadID {
-		return admin.ErrNoMessage
-	}
-	return nil
-}
-
-// arrive makes a peer present, as an edge does.
+// arrive makes a peer present, as an edge does that is alive.
 func arrive(tb testing.TB, p *place, member, key string, kind presence.Kind) {
 	tb.Helper()
 	s := presence.New(p.client, presence.Options{
@@ -44,6 +27,10 @@ func arrive(tb testing.TB, p *place, member, key string, kind presence.Kind) {
 		},
 		MembersKey: p.Store.MembersKey, BansKey: p.Store.BansKey,
 	})
+	word := fmt.Sprintf(`{"seenMs":%d}`, time.Now().UnixMilli())
+	if err := p.client.Raw().HSet(tb.Context(), "fleet", "E00000000001", word).Err(); err != nil {
+		tb.Fatal(err)
+	}
 	id := key
 	if kind == presence.KindMember {
 		id = "m" + key[:40]
@@ -162,13 +149,66 @@ func TestTheQueueIsShownWithoutWhatItHolds(t *testing.T) {
 		expect(t, query, p.serve(t, signed(t, "GET", p.path("/queue/"+inbox+query), "", p.Owner)), 400, wire.CodeInvalidArgument)
 	}
 	expect(t, "no key", p.serve(t, signed(t, "GET", p.path("/queue/ana"), "", p.Owner)), 400, wire.CodeInvalidArgument)
-	expect(t, "depths", p.serve(t, signed(t, "GET", p.path("/queue"), "", p.Owner)), 200, "")
-	expect(t, "dead", p.serve(t, signed(t, "GET", p.path("/dead-letters"), "", p.Owner)), 200, "")
-	for _, method := range []string{"POST", "DELETE"} {
-		expect(t, method, p.serve(t, signed(t, method, p.path("/dead-letters/"+deadID), "", p.Owner)), 204, "")
-		expect(t, "unknown", p.serve(t, signed(t, method, p.path("/dead-letters/"+deadID[:31]+"z"), "", p.Owner)), 404, wire.CodeNotFound)
-		expect(t, "prefix", p.serve(t, signed(t, method, p.path("/dead-letters/"+deadID[:8]), "", p.Owner)), 400, wire.CodeInvalidArgument)
+	w = p.serve(t, signed(t, "GET", p.path("/queue"), "", p.Owner))
+	expect(t, "depths", w, 200, "")
+	var depths wire.QueueResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &depths); err != nil || len(depths.Inboxes) != 1 ||
+		depths.Inboxes[0].Key != inbox || depths.Inboxes[0].Messages != 2 || depths.Inboxes[0].Bytes == 0 {
+		t.Errorf("depths: %s, %v", w.Body, err)
 	}
+}
+
+// bury makes a dead letter of an inbox, as queue does after seven days.
+func (p *place) bury(tb testing.TB, seq int, inbox string) (id string) {
+	tb.Helper()
+	tail := strings.Repeat("x", 24)
+	id = fmt.Sprintf("d%07d", seq) + tail
+	at := p.client.Tag(p.ID) + ":" + p.ID
+	sender := wire.PublicKey(p.Creator)
+	entry, err := p.client.Raw().XAdd(tb.Context(), &goredis.XAddArgs{Stream: "dead:" + at, Values: []any{
+		"reason", "expired", "inbox", inbox, "lane", "next", "seq", seq,
+		"t", tail, "a", "1767225600000", "m", sender, "p", "x", "c", "", "b", `{"ciphertext":"SECRETBOX"}`,
+	}}).Result()
+	if err == nil {
+		err = p.client.Raw().HSet(tb.Context(), "buried:"+at, id, entry).Err()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return id
+}
+
+func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, admin.Config{})
+	p.full(t)
+	inbox := enrolled(t, p, wire.RoleMember)
+	first, second, orphan := p.bury(t, 1, inbox), p.bury(t, 2, inbox), p.bury(t, 3, strings.Repeat("9", 64))
+	w := p.serve(t, signed(t, "GET", p.path("/dead-letters"), "", p.Owner))
+	expect(t, "list", w, 200, "")
+	var out wire.DeadLettersResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || len(out.DeadLetters) != 3 || strings.Contains(w.Body.String(), "SECRETBOX") {
+		t.Fatalf("got %s, %v", w.Body, err)
+	}
+	ask := func(method, id string) *httptest.ResponseRecorder {
+		return p.serve(t, signed(t, method, p.path("/dead-letters/"+id), "", p.Owner))
+	}
+	expect(t, "put back", ask("POST", first), 204, "")
+	expect(t, "put back twice", ask("POST", first), 404, wire.CodeNotFound)
+	expect(t, "for nobody", ask("POST", orphan), 404, wire.CodeNotFound)
+	expect(t, "drop", ask("DELETE", second), 204, "")
+	expect(t, "drop twice", ask("DELETE", second), 404, wire.CodeNotFound)
+	expect(t, "a prefix", ask("DELETE", orphan[:8]), 400, wire.CodeInvalidArgument)
+	w = p.serve(t, signed(t, "GET", p.path("/queue/"+inbox), "", p.Owner))
+	var waits wire.InboxResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &waits); err != nil || len(waits.Messages) != 1 || waits.Messages[0].MessageID != first {
+		t.Errorf("waits: %s, %v", w.Body, err)
+	}
+	head := "head:" + p.client.Tag(p.ID) + ":" + p.ID
+	if err := p.client.Raw().HSet(t.Context(), head, "n:"+inbox, queue.MaxInboxMessages).Err(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "into a full inbox", ask("POST", p.bury(t, 4, inbox)), 409, wire.CodeFull)
 }
 
 func TestTheFleetIsForTheOperator(t *testing.T) {

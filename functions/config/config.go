@@ -29,7 +29,8 @@ type Config struct {
 	MeshCreation  admin.Creation `split_words:"true" default:"open" desc:"who may create a mesh: open, token or closed"`
 	OperatorToken Secret         `split_words:"true" desc:"the operator's own key: asked for by token above, by restore and by fleet; 16 characters or more; on Lambda also secret:ARN"`
 
-	Proxies int `split_words:"true" default:"0" desc:"how many own proxies write X-Forwarded-For; with edges that forward through a balancer: 2"`
+	Proxies   int    `split_words:"true" default:"0" desc:"how many own proxies write X-Forwarded-For; with edges that forward through a balancer: 2"`
+	EdgeToken Secret `split_words:"true" desc:"what edges show, as EDGE_FUNCTIONS_TOKEN, to be believed about their clients' addresses; for functions that others reach too; on Lambda also secret:ARN"`
 }
 
 // Secret is a configuration value that never shows in logs or errors.
@@ -44,7 +45,8 @@ func (Secret) GoString() string { return "[secret]" }
 // LogValue hides the value.
 func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
-// minOperatorToken is long enough that nobody guesses it.
+// minOperatorToken, of that token and of the edges', is long enough that nobody
+// guesses it.
 const minOperatorToken = 16
 
 // Load reads and checks the environment. Its error names every problem, so
@@ -72,6 +74,7 @@ func (c *Config) check() error {
 	wrong(c.OperatorToken != "" && len(c.OperatorToken) < minOperatorToken, "FUNCTIONS_OPERATOR_TOKEN needs 16 characters or more")
 	wrong(c.MeshCreation == admin.CreationToken && c.OperatorToken == "", "FUNCTIONS_MESH_CREATION=token needs FUNCTIONS_OPERATOR_TOKEN")
 	wrong(c.Proxies < 0, "FUNCTIONS_PROXIES is negative")
+	wrong(c.EdgeToken != "" && len(c.EdgeToken) < minOperatorToken, "FUNCTIONS_EDGE_TOKEN needs 16 characters or more")
 	return errors.Join(problems...)
 }
 

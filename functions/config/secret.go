@@ -34,6 +34,7 @@ func (c *Config) Resolve(ctx context.Context) error {
 	var errs []error
 	for name, value := range map[string]*Secret{
 		"FUNCTIONS_REDIS_URL": &c.RedisURL, "FUNCTIONS_OPERATOR_TOKEN": &c.OperatorToken,
+		"FUNCTIONS_EDGE_TOKEN": &c.EdgeToken,
 	} {
 		arn, ok := strings.CutPrefix(string(*value), secretPrefix)
 		if !ok {

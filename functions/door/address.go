@@ -1,6 +1,8 @@
 package door
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -31,6 +33,31 @@ func Behind(n int) Address {
 			return nowhere
 		}
 		return network(strings.TrimSpace(hops[len(hops)-n]))
+	}
+}
+
+// What an edge writes into a request that it forwards, where it shares a token
+// with the functions: the token, and the address that it saw. What a client
+// itself wrote there is dropped by the edge.
+const (
+	HeaderEdgeToken = "Claudemesh-Edge-Token"
+	HeaderClient    = "Claudemesh-Client-Address"
+)
+
+// FromEdges believes what a request says of its client if it carries the token
+// that edges have, however many proxies it passed. All others are strangers,
+// whose address otherwise finds out. Without a token there are only strangers.
+func FromEdges(token string, otherwise Address) Address {
+	if token == "" {
+		return otherwise
+	}
+	want := sha256.Sum256([]byte(token))
+	return func(r *http.Request) string {
+		given := sha256.Sum256([]byte(r.Header.Get(HeaderEdgeToken)))
+		if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+			return otherwise(r)
+		}
+		return network(r.Header.Get(HeaderClient))
 	}
 }
 

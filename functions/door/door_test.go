@@ -72,6 +72,32 @@ func TestSeveralForwardedHeadersAreOneList(t *testing.T) {
 	}
 }
 
+func TestAttackForgedClientAddress(t *testing.T) {
+	t.Parallel()
+	const token = "a token that edges have"
+	for name, c := range map[string]struct {
+		configured, sent, says string
+		want                   string
+	}{
+		"an edge":                           {token, token, "198.51.100.1", "198.51.100.1"},
+		"an edge, with IPv6":                {token, token, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+		"an edge that saw nothing":          {token, token, "", nowhere},
+		"a stranger without the token":      {token, "", "198.51.100.1", "192.0.2.1"},
+		"a stranger who guesses":            {token, token + "x", "198.51.100.1", "192.0.2.1"},
+		"no token is configured, none sent": {"", "", "198.51.100.1", "192.0.2.1"},
+		"no token is configured, one sent":  {"", token, "198.51.100.1", "192.0.2.1"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = "192.0.2.1:99"
+		r.Header.Set("X-Forwarded-For", "203.0.113.7")
+		r.Header.Set(HeaderEdgeToken, c.sent)
+		r.Header.Set(HeaderClient, c.says)
+		if got := FromEdges(c.configured, Direct)(r); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestRetryAfterIsNeverNow(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", 1500 * time.Millisecond: "2"} {

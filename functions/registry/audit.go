@@ -34,6 +34,8 @@ const (
 	auditKicked        = "member_kicked"
 	auditDisconnected  = "member_disconnected"
 	auditGranted       = "grants_changed"
+	auditRequeued      = "dead_letter_requeued"
+	auditDropped       = "dead_letter_dropped"
 )
 
 //go:embed lua/audit.lua

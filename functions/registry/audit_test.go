@@ -47,6 +47,7 @@ func TestWhatIsDoneIsToldInTheAuditLogByWhomItWasDone(t *testing.T) {
 		s.Kick(ctx, mesh.ID, key(1)), s.Disconnect(ctx, mesh.ID, "*"),
 		s.Revoke(ctx, mesh.ID, key(1)), s.Ban(ctx, mesh.ID, key(1)), s.Unban(ctx, mesh.ID, key(1)),
 		s.RevokeInvite(ctx, mesh.ID, i.ID), s.RevokeInvite(ctx, mesh.ID, i.ID),
+		s.NoteRequeued(ctx, mesh.ID, "d1"), s.NoteDropped(ctx, mesh.ID, "d2"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +62,7 @@ func TestWhatIsDoneIsToldInTheAuditLogByWhomItWasDone(t *testing.T) {
 	want := []string{
 		"mesh_created", "invite_created", "member_joined " + m.MemberID, "mesh_settings owner", "member_kicked owner",
 		"member_disconnected owner", "member_revoked owner", "member_banned owner", "member_unbanned owner",
-		"invite_revoked owner", "member_updated M", "mesh_archived owner",
+		"invite_revoked owner", "dead_letter_requeued owner", "dead_letter_dropped owner", "member_updated M", "mesh_archived owner",
 	}
 	if got := events(t, s, mesh.ID); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %q\nwant %q", got, want)

@@ -36,11 +36,8 @@ func (s *Store) readGrants(ctx context.Context, mesh, memberKey string) (wire.Gr
 	if err != nil {
 		return nil, "", fmt.Errorf("registry: read grants: %w", err)
 	}
-	var g wire.Grants
-	if err := json.Unmarshal([]byte(text), &g); err != nil {
-		return nil, "", fmt.Errorf("registry: grants of %s: %w", memberKey, err)
-	}
-	return g, text, nil
+	g, err := decodeGrants(memberKey, text)
+	return g, text, err
 }
 
 // SetGrants changes what a member lets others do, sender by sender: a list

@@ -43,6 +43,9 @@ func (k keys) bucket(name, who string) string {
 func (keys) code(hash string) string { return "code:" + hash }
 func (keys) slug(slug string) string { return "slug:" + slug }
 
+// MeshKey is the hash about a mesh; one with a field "archived" is closed.
+func (s *Store) MeshKey(mesh string) string { return s.keys.mesh(mesh) }
+
 // MembersKey is the hash of a mesh's members by key, for scripts of other
 // rooms that must refuse strangers.
 func (s *Store) MembersKey(mesh string) string { return s.keys.members(mesh) }

@@ -2,43 +2,17 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/admin"
+	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/infra/redis"
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
 )
-
-// Presence reads the roster.
-type Presence struct{ Store *presence.Store }
-
-// Present lists the connections of a mesh. Transient ones are not listed.
-func (p Presence) Present(ctx context.Context, mesh string) ([]admin.Present, error) {
-	roster, err := p.Store.Roster(ctx, mesh)
-	if err != nil {
-		return nil, fmt.Errorf("rooms: %w", err)
-	}
-	out := make([]admin.Present, len(roster))
-	for i, r := range roster {
-		var record struct {
-			DisplayName string `json:"displayName"`
-		}
-		_ = json.Unmarshal(r.Record, &record) // a record without a name is shown without one
-		role := wire.PeerRoleControlPlane
-		if r.Kind == presence.KindSession {
-			role = wire.PeerRoleSession
-		}
-		out[i] = admin.Present{Member: r.Member, Presence: wire.Presence{
-			Pubkey: r.Key, DisplayName: record.DisplayName, PeerRole: role,
-			Status: r.Status.Value, Visible: r.Announced, ConnectedAt: wire.At(r.ConnectedAt),
-		}}
-	}
-	return out, nil
-}
 
 // Queue reads inboxes and dead letters, and leaves out what they say.
 type Queue struct{ Queue *queue.Queue }
@@ -79,43 +53,54 @@ func envelope(e queue.Entry, lane string) wire.Envelope {
 	}
 }
 
-// Fleet reads what edges say of themselves.
-type Fleet struct{ Redis *redis.Client }
-
-const (
-	// edgesKey is written by every edge's watcher: edge → last heartbeat.
-	edgesKey = "edges"
-
-	// fleetKey holds, by edge, what it says of itself: JSON with version,
-	// sockets and lateMs. Edges that do not write it are listed without.
-	fleetKey = "fleet"
-
-	maxEdges = 1000
-)
-
-// Edges lists the edges whose heartbeats are remembered, the latest first.
-func (f Fleet) Edges(ctx context.Context) ([]wire.FleetEdge, error) {
-	pipe := f.Redis.Raw().Pipeline()
-	clock := pipe.Time(ctx)
-	seen := pipe.ZRevRangeWithScores(ctx, edgesKey, 0, maxEdges-1)
-	said := pipe.HGetAll(ctx, fleetKey)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("rooms: fleet: %w", err)
+// Depths tells how much waits in each inbox of a mesh.
+func (q Queue) Depths(ctx context.Context, mesh string) ([]wire.InboxDepth, error) {
+	found, err := q.Queue.Depths(ctx, mesh)
+	if err != nil {
+		return nil, fmt.Errorf("rooms: %w", err)
 	}
-	out := make([]wire.FleetEdge, len(seen.Val()))
-	for i, z := range seen.Val() {
-		edge, _ := z.Member.(string)
-		at := time.UnixMilli(int64(z.Score))
-		_ = json.Unmarshal([]byte(said.Val()[edge]), &out[i]) // one that says nothing is listed all the same
-		out[i].Edge, out[i].SeenAt, out[i].AgeMs = edge, wire.At(at), clock.Val().Sub(at).Milliseconds()
+	out := make([]wire.InboxDepth, len(found))
+	for i, d := range found {
+		out[i] = wire.InboxDepth{Key: d.Inbox, Messages: d.Messages, Bytes: d.Bytes}
 	}
 	return out, nil
 }
 
+// Requeue puts a dead letter back into its inbox.
+func (q Queue) Requeue(ctx context.Context, mesh, id string) error {
+	return refused(q.Queue.Requeue(ctx, mesh, id))
+}
+
+// DropDead throws a dead letter away.
+func (q Queue) DropDead(ctx context.Context, mesh, id string) error {
+	return refused(q.Queue.DropDead(ctx, mesh, id))
+}
+
+// refused puts what queue declines into the words of package admin.
+func refused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, queue.ErrNotFound):
+		return fmt.Errorf("%w: %w", admin.ErrNoMessage, err)
+	case errors.Is(err, queue.ErrNoRecipient):
+		return fmt.Errorf("%w: %w", admin.ErrNobody, err)
+	case errors.Is(err, queue.ErrInboxFull), errors.Is(err, queue.ErrMeshFull):
+		return fmt.Errorf("%w: %w", admin.ErrFull, err)
+	}
+	return fmt.Errorf("rooms: %w", err)
+}
+
 // Of returns c with the rooms kept by one Redis.
 func Of(client *redis.Client, c admin.Config) admin.Config {
-	c.Presence = Presence{presence.New(client, presence.Options{})}
-	c.Queue = Queue{queue.New(client, queue.Options{})}
-	c.Fleet = Fleet{client}
+	keys := registry.New(client, registry.Options{})
+	q := queue.New(client, queue.Options{
+		MembersKey: keys.MembersKey, BansKey: keys.BansKey, SessionsKey: keys.SessionsKey, GrantsKey: keys.GrantsKey,
+	})
+	fleet := Fleet{client}
+	c.Presence = Presence{fleet: fleet, store: presence.New(client, presence.Options{
+		JournalLua: queue.JournalLua, JournalKeys: q.JournalKeys, MembersKey: keys.MembersKey, BansKey: keys.BansKey,
+	})}
+	c.Queue, c.Depths, c.Office, c.Fleet = Queue{q}, Queue{q}, Queue{q}, fleet
 	return c
 }

@@ -67,13 +67,15 @@ func opener(ctx context.Context, f Function, cfg config.Config, log *slog.Logger
 	}
 }
 
-// Address tells where requests come from. On Lambda the adapter has found out
-// already.
+// Address tells where requests come from: an edge that shows the token is
+// believed, for all others proxies are counted. On Lambda the adapter has done
+// that already.
 func Address(cfg config.Config) door.Address {
+	otherwise := door.Behind(cfg.Proxies)
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		return door.Direct
+		otherwise = door.Direct
 	}
-	return door.Behind(cfg.Proxies)
+	return door.FromEdges(string(cfg.EdgeToken), otherwise)
 }
 
 // listen serves plain HTTP.

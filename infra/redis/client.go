@@ -27,6 +27,10 @@ const (
 	dialTimeout = 2 * time.Second
 	ioTimeout   = 5 * time.Second
 	poolTimeout = 5 * time.Second
+
+	// openWithin bounds the first contact. A cluster whose addresses are wrong
+	// would otherwise be looked for as long as one that is failing over.
+	openWithin = 15 * time.Second
 )
 
 // ErrPartitions says that this Redis was first used with another number of
@@ -35,7 +39,10 @@ var ErrPartitions = errors.New("redis: number of partitions differs from the sto
 
 // Options says which server to use and how.
 type Options struct {
-	// URL is a redis://, rediss:// or unix:// address.
+	// URL is a redis://, rediss:// or unix:// address. Several, separated by
+	// commas, are nodes of one cluster, of which one that answers is enough;
+	// those behind the first may be written as host:port alone. A single
+	// address that turns out to be a cluster's node is used as such.
 	URL string
 
 	// Partitions is the number asked for; 0 means the stored one, or
@@ -43,10 +50,13 @@ type Options struct {
 	Partitions int
 }
 
-// Client reaches one Redis. It is safe for concurrent use.
+// Client reaches one Redis, or one Redis Cluster. It is safe for concurrent
+// use.
 type Client struct {
-	rdb        *goredis.Client
-	pipe       *goredis.AutoPipeliner
+	rdb        goredis.UniversalClient // single or cluster
+	single     *goredis.Client         // nil in a cluster
+	cluster    *cluster                // nil for a single node
+	confirm    committers
 	partitions int
 	plainLua   bool // the server does not know script flags
 	db         int
@@ -56,9 +66,9 @@ type Client struct {
 // can do. It returns an error that wraps [ErrPartitions] when the number
 // differs from the stored one.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	opt, err := goredis.ParseURL(o.URL)
+	opt, addrs, err := parseURLs(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("redis: address: %w", err)
+		return nil, err
 	}
 	opt.MaxRetries = -1 // a repeated script is a duplicate message
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
@@ -67,10 +77,14 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	opt.DisableIdentity = true
 
 	quiet()
-	rdb := goredis.NewClient(opt)
-	c := &Client{rdb: rdb, db: opt.DB}
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	c := &Client{db: opt.DB}
+	if err := c.connect(ctx, opt, addrs); err != nil {
+		return nil, err
+	}
 	if err := c.prepare(ctx, o.Partitions); err != nil {
-		return nil, errors.Join(err, rdb.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
@@ -82,6 +96,28 @@ var quiet = sync.OnceFunc(func() { goredis.SetLogger(silence{}) })
 type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
+
+// connect finds out whether it is a cluster that answers.
+func (c *Client) connect(ctx context.Context, opt *goredis.Options, addrs []string) error {
+	if len(addrs) == 1 {
+		single := goredis.NewClient(opt)
+		info, err := single.Info(ctx, "cluster").Result()
+		if err != nil && !isServerError(err) {
+			return errors.Join(fmt.Errorf("redis: connect: %w", err), single.Close())
+		}
+		if !strings.Contains(info, "cluster_enabled:1") {
+			c.single, c.rdb = single, single
+			return nil
+		}
+		_ = single.Close() // it was only asked a question
+	}
+	if opt.DB != 0 {
+		return errors.New("redis: address: a cluster has only database 0")
+	}
+	c.cluster = newCluster(opt, addrs)
+	c.rdb = c.cluster.rdb
+	return nil
+}
 
 func (c *Client) prepare(ctx context.Context, asked int) error {
 	if err := c.rdb.Ping(ctx).Err(); err != nil {
@@ -95,9 +131,6 @@ func (c *Client) prepare(ctx context.Context, asked int) error {
 		return fmt.Errorf("redis: try a script: %w", err)
 	}
 	c.plainLua = err != nil
-	if c.pipe, err = c.rdb.AutoPipeline(); err != nil {
-		return fmt.Errorf("redis: auto-pipeline: %w", err)
-	}
 	return nil
 }
 
@@ -122,14 +155,38 @@ func (c *Client) agreeOnPartitions(ctx context.Context, asked int) error {
 
 // Close ends all connections.
 func (c *Client) Close() error {
-	return errors.Join(c.pipe.Close(), c.rdb.Close())
+	if c.cluster != nil {
+		return c.cluster.close()
+	}
+	return c.single.Close()
 }
 
-// Raw gives the go-redis client, for single commands and subscriptions.
-func (c *Client) Raw() *goredis.Client { return c.rdb }
+// Raw gives the go-redis client, for commands that no pipeline is to be shared
+// with. In a cluster it follows slots as they move; nothing that may have run
+// is repeated.
+func (c *Client) Raw() goredis.UniversalClient { return c.rdb }
 
-// Do runs one command through the shared pipeline.
-func (c *Client) Do(ctx context.Context, args ...any) *goredis.Cmd { return c.pipe.Do(ctx, args...) }
+// Do runs one command through the shared pipeline. Its first argument is the
+// key, or the channel, by which a cluster routes it.
+func (c *Client) Do(ctx context.Context, args ...any) *goredis.Cmd {
+	key := ""
+	if len(args) > 1 {
+		key, _ = args[1].(string)
+	}
+	return c.run(ctx, key, args)
+}
+
+// Publish rings channel with message wherever it is listened to.
+func (c *Client) Publish(ctx context.Context, channel, message string) error {
+	return c.Do(ctx, c.publishVerb(channel), channel, message).Err()
+}
+
+func (c *Client) publishVerb(channel string) string {
+	if c.Sharded(channel) {
+		return "SPUBLISH"
+	}
+	return "PUBLISH"
+}
 
 // DB is the number of the logical database, as it appears in the names of
 // keyspace channels.

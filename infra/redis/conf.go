@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,12 +39,31 @@ var wanted = []struct {
 	},
 }
 
-// Check compares the server's settings with [Conf]. It returns one remedy for
-// each that differs, in words for an operator, and an error only when the
-// server could not be asked.
+// Check compares the settings of every master with [Conf]. It returns one
+// remedy for each that differs, in words for an operator, and an error only
+// when a server could not be asked.
 func (c *Client) Check(ctx context.Context) (remedies []string, err error) {
+	masters, err := c.Masters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range masters {
+		some, err := n.check(ctx)
+		for _, remedy := range some {
+			if !slices.Contains(remedies, remedy) {
+				remedies = append(remedies, remedy)
+			}
+		}
+		if err != nil {
+			return remedies, err
+		}
+	}
+	return remedies, nil
+}
+
+func (n Node) check(ctx context.Context) (remedies []string, err error) {
 	for _, w := range wanted {
-		got, err := c.rdb.ConfigGet(ctx, w.name).Result()
+		got, err := n.Raw.ConfigGet(ctx, w.name).Result()
 		switch {
 		case isServerError(err):
 			remedies = append(remedies, fmt.Sprintf("the server does not tell %s (%v); make sure of it: %s", w.name, err, w.remedy))

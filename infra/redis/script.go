@@ -13,10 +13,19 @@ import (
 //go:embed lua/prelude.lua
 var prelude string
 
+// The two ways to ring. The embedded server knows no shards.
+var (
+	//go:embed lua/bell.lua
+	bellLua string
+	//go:embed lua/bell_sharded.lua
+	shardedBellLua string
+)
+
 // A Script is one Lua verb, ready to be run by its SHA-1.
 type Script struct {
-	modern variant // with the shebang line, for Redis and Valkey
-	plain  variant // without it, for servers that do not know script flags
+	modern  variant // with the shebang line, for Redis and Valkey
+	sharded variant // the same, for a cluster, where a bell rings in its slot only
+	plain   variant // without shebang, for servers that do not know script flags
 }
 
 type variant struct{ source, sha string }
@@ -29,8 +38,9 @@ func NewScript(source string, fragments ...string) *Script {
 		shebang, body, _ = strings.Cut(source, "\n")
 		shebang += "\n"
 	}
-	plain := prelude + "\n" + strings.Join(append(fragments, body), "\n")
-	return &Script{modern: newVariant(shebang + plain), plain: newVariant(plain)}
+	rest := "\n" + strings.Join(append(fragments, body), "\n")
+	plain, sharded := prelude+bellLua+rest, prelude+shardedBellLua+rest
+	return &Script{modern: newVariant(shebang + plain), sharded: newVariant(shebang + sharded), plain: newVariant(plain)}
 }
 
 func newVariant(source string) variant {
@@ -38,60 +48,36 @@ func newVariant(source string) variant {
 	return variant{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
-// A Call is one run of a script, for [Client.RunAll].
-type Call struct {
-	Script *Script
-	Keys   []string
-	Args   []any
-}
-
-// Run runs a script once. Concurrent calls share a pipeline.
+// Run runs a script once. Concurrent calls share a pipeline. In a cluster its
+// first key says where.
 func (c *Client) Run(ctx context.Context, s *Script, keys []string, args ...any) *goredis.Cmd {
 	v := c.variant(s)
-	cmd := c.pipe.Do(ctx, evalArgs("EVALSHA", v.sha, keys, args)...)
-	if goredis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+	cmd := c.run(ctx, firstOf(keys), evalArgs("EVALSHA", v.sha, keys, args))
+	if isNoScript(cmd.Err()) {
 		// NOSCRIPT means that nothing ran, so this repeat is not a replay.
-		return c.rdb.Do(ctx, evalArgs("EVAL", v.source, keys, args)...)
+		return c.run(ctx, firstOf(keys), evalArgs("EVAL", v.source, keys, args))
 	}
 	return cmd
 }
 
-// RunAll runs many scripts in pipelines of at most [pipelineLength] commands
-// and returns their results in the order of calls.
-func (c *Client) RunAll(ctx context.Context, calls []Call) []*goredis.Cmd {
-	out := make([]*goredis.Cmd, 0, len(calls))
-	for len(calls) > 0 {
-		n := min(len(calls), pipelineLength)
-		out = append(out, c.runBatch(ctx, calls[:n])...)
-		calls = calls[n:]
+func firstOf(keys []string) string {
+	if len(keys) == 0 {
+		return ""
 	}
-	return out
+	return keys[0]
 }
 
-// pipelineLength bounds one pipeline: beyond some hundred commands the saving
-// per command is gone and the answers only wait for each other.
-const pipelineLength = 200
-
-func (c *Client) runBatch(ctx context.Context, calls []Call) []*goredis.Cmd {
-	pipe := c.rdb.Pipeline()
-	out := make([]*goredis.Cmd, len(calls))
-	for i, call := range calls {
-		out[i] = pipe.Do(ctx, evalArgs("EVALSHA", c.variant(call.Script).sha, call.Keys, call.Args)...)
-	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
-	for i, call := range calls {
-		if goredis.HasErrorPrefix(out[i].Err(), "NOSCRIPT") {
-			out[i] = c.Run(ctx, call.Script, call.Keys, call.Args...)
-		}
-	}
-	return out
-}
+func isNoScript(err error) bool { return goredis.HasErrorPrefix(err, "NOSCRIPT") }
 
 func (c *Client) variant(s *Script) variant {
-	if c.plainLua {
+	switch {
+	case c.cluster != nil:
+		return s.sharded
+	case c.plainLua:
 		return s.plain
+	default:
+		return s.modern
 	}
-	return s.modern
 }
 
 func evalArgs(verb, script string, keys []string, args []any) []any {

@@ -1,12 +1,10 @@
 package redistest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -34,12 +32,10 @@ const (
 
 // Server is a running redis-server of one test.
 type Server struct {
-	tb     testing.TB
-	dir    string
-	extra  string
-	cmd    *exec.Cmd
-	done   chan struct{} // closed when the process has ended
-	output bytes.Buffer  // written by the process until done
+	*process
+	tb    testing.TB
+	dir   string
+	extra string
 }
 
 // Start starts a server with the production configuration and, behind it, the
@@ -71,9 +67,14 @@ func (s *Server) Dir() string { return s.dir }
 // Client connects to the server; the connection ends with the test.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
+	return connect(tb, s.URL())
+}
+
+func connect(tb testing.TB, url string) *redis.Client {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), startWithin)
 	defer cancel()
-	c, err := redis.Open(ctx, redis.Options{URL: s.URL(), Partitions: Partitions})
+	c, err := redis.Open(ctx, redis.Options{URL: url, Partitions: Partitions})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -83,21 +84,8 @@ func (s *Server) Client(tb testing.TB) *redis.Client {
 
 func (s *Server) launch() {
 	s.tb.Helper()
-	path := serverPath(s.tb)
-	s.output.Reset()
-	s.cmd = exec.Command(path, "-")
-	s.cmd.Stdin = strings.NewReader(redis.Conf + fmt.Sprintf(
+	s.process = begin(s.tb, redis.Conf+fmt.Sprintf(
 		"\nport 0\nunixsocket %s\ndir %s\nloglevel warning\n%s\n", s.socket(), s.dir, s.extra))
-	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
-	s.cmd.SysProcAttr = dieWithParent()
-	if err := s.cmd.Start(); err != nil {
-		s.tb.Fatalf("redistest: start: %v", err)
-	}
-	s.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		_ = cmd.Wait()
-		close(done)
-	}(s.cmd, s.done)
 	s.await()
 }
 
@@ -128,22 +116,6 @@ func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 // Kill ends the server at once.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-func (s *Server) end(sig syscall.Signal) {
-	select {
-	case <-s.done:
-		return
-	default:
-	}
-	_ = s.cmd.Process.Signal(syscall.SIGCONT) // a paused process takes no signal
-	_ = s.cmd.Process.Signal(sig)
-	select {
-	case <-s.done:
-	case <-time.After(stopWithin):
-		_ = s.cmd.Process.Kill()
-		<-s.done
-	}
-}
-
 // Restart starts a stopped or killed server again, on the same data and the
 // same socket.
 func (s *Server) Restart() {
@@ -157,17 +129,10 @@ func (s *Server) Restart() {
 
 // Pause freezes the process, as a host that stalls does: connections stay open
 // and nothing answers.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.signal(s.tb, syscall.SIGSTOP) }
 
 // Resume ends a [Server.Pause].
-func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(sig syscall.Signal) {
-	s.tb.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.tb.Fatalf("redistest: %v: %v", sig, err)
-	}
-}
+func (s *Server) Resume() { s.signal(s.tb, syscall.SIGCONT) }
 
 // found is where the server is, so that the tests of a package look once.
 var found struct {

@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
 -- Give a peer's lease to a connection.
 --
--- KEYS       as named in record.lua
+-- KEYS       as named in record.lua; to resume, behind them:
+-- KEYS[12]   hash of what members grant, by member key
+-- KEYS[13]   hash of the mesh, with a field archived if it is closed
 -- ARGV[1-5]  as named in record.lua
 -- ARGV[6]    edge
 -- ARGV[7]    connection
@@ -15,15 +17,19 @@
 -- ARGV[15]   its data, a JSON object
 -- ARGV[16]   cursor named by the client, or ''
 -- ARGV[17]   capacity of the mesh, 0 for none
+-- ARGV[18]   generation to resume: the peer's last attachment must be this one,
+--            of the same key and kind; '' for a whole handshake
 --
--- Returns {'banned'}, {'stranger'} or {'full'}; or {'joined', 'resumed' or
--- 'took_over', generation, lease value displaced or '', cursor to start at,
--- 'resync' or '', record}.
+-- Returns {'banned'}, {'stranger'}, {'full'} or {'passed'}; or {'joined',
+-- 'resumed' or 'took_over', generation, lease value displaced or '', cursor to
+-- start at, 'resync' or '', record}. To resume, the registry's word comes behind
+-- it: the member's JSON, its grants or '', fields and values of the mesh.
 
 local k, who = names(KEYS), whom(ARGV)
 local edge, conn, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local member, key, kind, flags, json = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local event, data, named, capacity = ARGV[14], ARGV[15], ARGV[16], tonumber(ARGV[17])
+local expected, grants, mesh = ARGV[18], KEYS[12], KEYS[13]
 
 if redis.call('HEXISTS', k.bans, member) == 1 then
   return { 'banned' }
@@ -33,6 +39,17 @@ if redis.call('HEXISTS', k.members, member) == 0 then
 end
 
 local value, rec, newest = stand(k, who.peer)
+if expected ~= '' then
+  if redis.call('HEXISTS', mesh, 'archived') == 1 then
+    return { 'stranger' }
+  end
+  -- By order, a lease newer than the record is a newer attachment too.
+  if not rec or rec.gen ~= expected or newest > tonumber(expected)
+    or rec.member ~= member or rec.key ~= key or rec.kind ~= kind then
+    return { 'passed' }
+  end
+  flags = rec.flags
+end
 local socket_may_live = (value and not is_detached(value)) or (rec and not value)
 
 -- A record is not resumed by another member, and one that nobody was told of
@@ -110,4 +127,12 @@ end
 if socket_may_live then
   bell(who.channel, 'taken\031' .. who.peer .. '\031' .. gen)
 end
-return { outcome, gen, outcome == 'took_over' and value or '', start, resync, format_record(rec) }
+local answer = { outcome, gen, outcome == 'took_over' and value or '', start, resync, format_record(rec) }
+if expected ~= '' then
+  answer[7] = redis.call('HGET', k.members, member)
+  answer[8] = redis.call('HGET', grants, member) or ''
+  for _, part in ipairs(redis.call('HGETALL', mesh)) do
+    answer[#answer + 1] = part
+  end
+end
+return answer

@@ -65,14 +65,27 @@ local function stand(k, peer)
 end
 
 -- Whether Redis has lost data since a peer confirmed cursor: the journal is
--- another one, or ends before it.
-local function went_back(head, cursor)
-  local now = redis.call('HMGET', head, 'epoch', 'jseq')
-  local epoch, seq = string.match(cursor, '^([^/]+)/(%d+)/')
+-- another one, ends before it, or has another entry there since others were
+-- quicker to append. An entry that was trimmed proves nothing.
+local function went_back(k, cursor)
+  local now = redis.call('HMGET', k.head, 'epoch', 'jseq')
+  local epoch, digits, id = string.match(cursor, '^([^/]+)/(%d+)/(.*)$')
   if not epoch then
     return not now[1]
   end
-  return epoch ~= now[1] or tonumber(seq) > tonumber(now[2] or 0)
+  local seq = tonumber(digits)
+  if epoch ~= now[1] or seq > tonumber(now[2] or 0) then
+    return true
+  end
+  local found = seq > 0 and redis.call('XRANGE', k.journal, digits .. '-0', digits .. '-0')[1]
+  if found then
+    for i = 1, #found[2], 2 do
+      if found[2][i] == 'id' then
+        return found[2][i + 1] ~= id
+      end
+    end
+  end
+  return false
 end
 
 -- An id in the shape of a UUID that is the same whenever the same thing is

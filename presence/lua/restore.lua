@@ -23,7 +23,7 @@ local same = lease_generation(value) == tonumber(gen)
 if newest > tonumber(gen) or (same and value ~= mine) then
   return 'superseded' -- the same but for the connection: detached, its socket is closed
 end
-if not rec and not value and not went_back(k.head, cursor) then
+if not rec and not value and not went_back(k, cursor) then
   return 'gone'
 end
 if not rec or rec.gen ~= gen then

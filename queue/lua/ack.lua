@@ -13,23 +13,34 @@
 local lease, track = KEYS[1], KEYS[6]
 local box = {mesh = ARGV[2], head = KEYS[2], inboxes = KEYS[3], waits = KEYS[4], tries = KEYS[5]}
 local holder, bucket, seq, id = ARGV[1], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local tail = string.sub(id, 9)
 
 if redis.call('GET', lease) ~= holder then
   return {'lost'}
 end
-for i = 6, #ARGV do
-  for _, lane in ipairs({'next', 'now', 'low'}) do
-    local fields = inbox_find(box, ARGV[i], lane, seq)
-    if fields then
-      if fields[2] ~= tail then
-        return {'ok', 0}
+
+-- The inbox, the lane and the fields of the message, if it stands at that SEQ.
+local function find(at)
+  for i = 6, #ARGV do
+    for _, lane in ipairs({'next', 'now', 'low'}) do
+      local fields = inbox_find(box, ARGV[i], lane, at)
+      if fields and inbox_is(fields, id) then
+        return ARGV[i], lane, fields
       end
-      local now = now_ms()
-      track_mark(track, id, text(now), now, bucket)
-      inbox_remove(box, ARGV[i], lane, seq, fields)
-      return {'ok', 1}
     end
   end
 end
-return {'ok', 0}
+
+local inbox, lane, fields = find(seq)
+if not inbox then
+  seq = redis.call('HGET', box.head, inbox_moved(id))
+  if seq then
+    inbox, lane, fields = find(seq)
+  end
+end
+if not inbox then
+  return {'ok', 0}
+end
+local now = now_ms()
+track_mark(track, id, text(now), now, bucket)
+inbox_remove(box, inbox, lane, seq, fields)
+return {'ok', 1}

@@ -28,7 +28,7 @@ local function confirm(seq)
     return
   end
   if redis.call('HINCRBY', tries, seq, 1) >= enough then
-    track_mark(track, message_id('d', tonumber(seq), fields[2]), '-' .. text(now), now, bucket)
+    track_mark(track, inbox_message_id(seq, fields), '-' .. text(now), now, bucket)
     inbox_remove(box, key, lane, seq, fields)
   end
 end

@@ -3,6 +3,33 @@
 -- A box is a table of names: mesh, head, inboxes, waits, tries. An entry's
 -- fields are t (tail of the id), a (ms), m, p (sender's member and PEER),
 -- c (client id), b (body).
+--
+-- A message that was a dead letter and was put back stands under a new SEQ,
+-- because a stream takes nothing in before its end. Its field t is the whole id
+-- and the ms at which it was put back, and head knows the SEQ by that id.
+
+local INBOX_TAIL, INBOX_ID = 24, 32
+
+-- The id of the message, wherever it stands.
+local function inbox_message_id(seq, fields)
+  local tail = fields[2]
+  return #tail == INBOX_TAIL and message_id('d', tonumber(seq), tail) or string.sub(tail, 1, INBOX_ID)
+end
+
+local function inbox_is(fields, id)
+  local tail = fields[2]
+  return tail == string.sub(id, 9) or #tail > INBOX_ID and string.sub(tail, 1, INBOX_ID) == id
+end
+
+-- The ms, as text, since which the message waits.
+local function inbox_since(fields)
+  return #fields[2] == INBOX_TAIL and fields[4] or string.sub(fields[2], INBOX_ID + 1)
+end
+
+-- The field of head that tells the SEQ of a message that was put back.
+local function inbox_moved(id)
+  return 'r:' .. id
+end
 
 -- What a message counts: the lengths of its values.
 local function inbox_size(fields)
@@ -49,6 +76,9 @@ local function inbox_remove(box, key, lane, seq, fields)
   if redis.call('XLEN', stream) == 0 then
     redis.call('DEL', stream)
     redis.call('ZREM', box.waits, box.mesh .. ':' .. key .. ':' .. lane)
+  end
+  if #fields[2] > INBOX_ID then
+    redis.call('HDEL', box.head, inbox_moved(string.sub(fields[2], 1, INBOX_ID)))
   end
   inbox_uncount(box, key, seq, inbox_size(fields))
 end

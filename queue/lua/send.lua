@@ -1,7 +1,7 @@
 #!lua
 -- Put a direct message into its recipient's inbox and ring at its reader.
 --
--- KEYS[1]  lease of the sender
+-- KEYS[1]  lease of the sender, or members where ARGV[1] is ''
 -- KEYS[2]  rate buckets         KEYS[3]  once (prefix)     KEYS[4]  track (prefix)
 -- KEYS[5]  head                 KEYS[6]  inbox (prefix)    KEYS[7]  waits
 -- KEYS[8]  reader               KEYS[9]  members           KEYS[10] bans
@@ -15,7 +15,7 @@
 -- ARGV[17] most messages and ARGV[18] most bytes an inbox, ARGV[19] most bytes a mesh
 --
 -- Returns {'ok', id}, {'duplicate', first id}, or one of {'lost'}, {'rate'},
--- {'fingerprint'}, {'no_recipient'}, {'blocked'}, {'inbox_full'}, {'mesh_full'}.
+-- {'not_member'}, {'fingerprint'}, {'no_recipient'}, {'blocked'}, {'inbox_full'}, {'mesh_full'}.
 
 local lease, rate, once, track, head, inboxes, waits = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local reader, members, bans, sessions, grants = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
@@ -60,8 +60,9 @@ local function newest(stream)
   return last and string.match(last[1], '^%d+') or '0'
 end
 
-if redis.call('GET', lease) ~= holder then
-  return {'lost'}
+local barred = actor_refused(lease, holder, members, bans, member)
+if barred then
+  return barred
 end
 local now = now_ms()
 if not rate_charge(rate, member, per_minute, burst, now) then

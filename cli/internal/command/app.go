@@ -111,7 +111,9 @@ func newRoot(a *app) *cobra.Command {
 		newCreate(a), newInvite(a), newJoin(a), newPeers(a), newSend(a), newListen(a), newInbox(a),
 		newSummary(a), newStatus(a), newList(a), newMesh(a), newVersion(a), newOutbox(a), newMessageStatus(a), newMCP(a),
 		newInstall(a), newUninstall(a), newHook(a), newLaunch(a), newGroups(a), newVerify(a), newRename(a), newLeave(a),
-		newBackup(a), newRestore(a), newDoctor(a), newTop(a), newExitCodes(),
+		newBackup(a), newRestore(a), newDoctor(a), newTop(a), newExitCodes(a),
+		newMember(a), newKick(a), newDisconnect(a), newGrant(a), newRevoke(a), newBlock(a), newUnblock(a), newGrants(a),
+		newQueue(a), newAudit(a), newFleet(a),
 	)
 	arrangeHelp(root, a.out)
 	return root

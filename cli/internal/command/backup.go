@@ -77,13 +77,22 @@ func (o *backupOptions) run(ctx context.Context) error {
 		return err
 	}
 	if err := renameio.WriteFile(o.path, sealed, 0o600, renameio.WithStaticPermissions(0o600)); err != nil {
-		return fileFailure(err)
+		return o.unwritten(err)
 	}
 	if o.out.JSON {
 		return o.out.Answer(backupAnswer{Path: o.path, Meshes: len(config.Meshes)})
 	}
 	o.out.Say("keep it apart from the passphrase; claudemesh restore %s brings it back", o.path)
 	return o.out.Line(o.path)
+}
+
+// unwritten names the file that was asked for, not the one that was to become it.
+func (o *backupOptions) unwritten(err error) *ui.Failure {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return ui.Failf("cannot write %s: %v", o.path, err).Hinted("name another file: claudemesh backup FILE")
 }
 
 type restoreOptions struct {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
@@ -21,6 +21,7 @@ type createOptions struct {
 	name        string
 	broker      string
 	displayName string
+	operator    string
 }
 
 func newCreate(a *app) *cobra.Command {
@@ -38,6 +39,7 @@ func newCreate(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.broker, "broker", "", "address of the broker, as `URL` (default $"+EnvBrokerURL+", else "+defaultBrokerURL+")")
 	c.Flags().StringVar(&o.displayName, "display-name", "", "the `NAME` that others see (default the user's)")
+	addOperatorFlag(c, &o.operator)
 	return c
 }
 
@@ -80,10 +82,11 @@ func (o *createOptions) create(ctx context.Context, displayName string) (identit
 	if err != nil {
 		return identity.Mesh{}, err
 	}
-	m := identity.Mesh{
-		BrokerURL: cmp.Or(o.broker, o.env.Getenv(EnvBrokerURL), defaultBrokerURL),
-		JoinedAt:  now(),
+	broker, err := brokerAddress(cmp.Or(o.broker, o.env.Getenv(EnvBrokerURL), defaultBrokerURL))
+	if err != nil {
+		return identity.Mesh{}, err
 	}
+	m := identity.Mesh{BrokerURL: broker, JoinedAt: now()}
 	m.OwnerPublicKey, m.OwnerSecretKey = identity.EncodeKey(owner)
 	m.PublicKey, m.SecretKey = identity.EncodeKey(member)
 	var root seal.Key
@@ -93,10 +96,14 @@ func (o *createOptions) create(ctx context.Context, displayName string) (identit
 		Name: o.name, OwnerPubkey: m.OwnerPublicKey, MemberPubkey: m.PublicKey, DisplayName: displayName,
 	}
 	if err := in.Check(); err != nil {
-		return identity.Mesh{}, ui.Usagef("%s", plainWords(err))
+		return identity.Mesh{}, ui.Usagef("%s", plainWords(err)).Hinted("claudemesh create NAME, and perhaps --display-name NAME")
 	}
-	var made wire.CreateMeshResponse
-	if err := callSigned(ctx, http.MethodPost, m.BrokerURL, "/v1/meshes", &in, &made, owner); err != nil {
+	client := o.client(m.BrokerURL, owner)
+	if client.Operator, err = o.operatorToken(o.operator); err != nil {
+		return identity.Mesh{}, err
+	}
+	made, err := client.CreateMesh(ctx, &in)
+	if err != nil {
 		return identity.Mesh{}, err
 	}
 	if !wire.IsMeshID(made.MeshID) || made.MemberID == "" {
@@ -106,6 +113,29 @@ func (o *createOptions) create(ctx context.Context, displayName string) (identit
 	m.Slug, m.Name = handle(made.Slug, made.MeshID), cmp.Or(made.Name, o.name)
 	m.BrokerURL = publicAddress(m.BrokerURL, made.BrokerURL)
 	return m, nil
+}
+
+// brokerAddress is the address that connections take. People also write the one
+// that they see in a browser.
+func brokerAddress(typed string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(typed))
+	if err != nil || u.Host == "" {
+		return "", ui.Usagef("%q is no broker's address", typed).Hinted("it looks like %s", defaultBrokerURL)
+	}
+	switch u.Scheme {
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return "", ui.Usagef("a broker's address begins with ws:// or wss://, not with %s://", u.Scheme).
+			Hinted("it looks like %s", defaultBrokerURL)
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = wire.Path
+	}
+	return u.String(), nil
 }
 
 // publicAddress is the address that a broker gives for itself, unless it would

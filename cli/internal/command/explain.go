@@ -65,6 +65,10 @@ var explanations = []explanation{
 	{seal.ErrBadGroup, ui.ExitUsage, "that is not the name of a group", "groups are written @name, everybody is *"},
 	{wire.ErrInviteExpired, ui.ExitFailed, "the invite is over", "ask for a new one: claudemesh invite"},
 	{wire.ErrInviteSignature, ui.ExitFailed, "the invite was altered: its signature is wrong", "ask for the link again"},
+	{
+		wire.ErrForeignInvite, ui.ExitFailed, "the broker handed out another invite than the one this link was made for",
+		"do not use it: somebody may stand between you and the mesh; tell who sent you the link",
+	},
 	{wire.ErrInviteMalformed, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
 	{wire.ErrJoinInput, ui.ExitUsage, "that is not an invite link", "it looks like ic://join/…; copy all of it"},
 	{
@@ -90,7 +94,7 @@ func (a *app) explain(err error) *ui.Failure {
 	if !a.began {
 		return ui.Usagef("%s", plainWords(err)).Hinted("claudemesh --help")
 	}
-	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainLocal} {
+	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainHTTP, explainLocal} {
 		if f := special(err); f != nil {
 			return f
 		}
@@ -101,7 +105,7 @@ func (a *app) explain(err error) *ui.Failure {
 		}
 	}
 	if errors.Is(err, peer.ErrUnreachable) {
-		return ui.Failf("%s", plainWords(err)).Hinted("is the broker running, and its address right? claudemesh list shows it")
+		return ui.Failf("%s", unreachableWords(err)).Hinted("is the broker running, and its address right? claudemesh list shows it")
 	}
 	return ui.Failf("%s", plainWords(err))
 }
@@ -132,26 +136,6 @@ func explainMesh(err error) *ui.Failure {
 		Hinted("claudemesh join LINK, or claudemesh create NAME").Coded(ui.ExitNotMember)
 }
 
-// explainRefusal words what the broker refused.
-func explainRefusal(err error) *ui.Failure {
-	var refused *peer.RefusedError
-	if !errors.As(err, &refused) || errors.Is(err, peer.ErrBanned) {
-		return explainSend(err)
-	}
-	switch refused.Code {
-	case wire.CodeUnauthorized:
-		return ui.Failf("the broker does not know you as a member of this mesh").
-			Hinted("join again with a new invite; the mesh may have moved").Coded(ui.ExitNotMember)
-	case wire.CodeTimestampSkew, wire.CodeExpired, wire.CodeTTLTooLong:
-		return ui.Failf("the clocks of this machine and of the broker differ by more than a minute").
-			Hinted("set the clock of this machine")
-	case wire.CodeCapacity:
-		return ui.Failf("the mesh is full").Hinted("try again when somebody has left")
-	default:
-		return ui.Failf("the broker refused: %s (%s)", refused.Message, refused.Code)
-	}
-}
-
 // explainSend words a refused message of no known kind.
 func explainSend(err error) *ui.Failure {
 	var refused *peer.SendError
@@ -164,7 +148,7 @@ func explainSend(err error) *ui.Failure {
 // packageNames open the messages of our own errors; a person has no use for them.
 var packageNames = strings.NewReplacer(
 	"peer: ", "", "identity: ", "", "seal: ", "", "wire: ", "", "ui: ", "", "claudecode: ", "", "outbox: ", "",
-	"mailbox: ", "", "local: ", "", "receipt: ", "",
+	"mailbox: ", "", "local: ", "", "receipt: ", "", "admin: ", "",
 )
 
 func plainWords(err error) string { return packageNames.Replace(fmt.Sprint(err)) }

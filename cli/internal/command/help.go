@@ -17,8 +17,9 @@ const (
 var chapters = []struct{ id, title, verbs string }{
 	{"begin", "Begin:", "create join invite install launch"},
 	{"talk", "Talk:", "peers groups send inbox listen mcp summary status outbox message-status top"},
-	{"mesh", "Your meshes:", "list mesh verify rename leave backup restore"},
-	{"program", "This program:", "doctor uninstall completion help version"},
+	{"mesh", "Your meshes:", "list verify grant revoke block unblock grants rename leave backup restore"},
+	{"rule", "Run a mesh:", "mesh member kick disconnect queue audit fleet"},
+	{"program", "This program:", "doctor uninstall completion exit-codes help version"},
 }
 
 // arrangeHelp parts the verbs into chapters, and fits all help to the terminal.
@@ -30,10 +31,15 @@ func arrangeHelp(root *cobra.Command, out *ui.Printer) {
 			of[verb] = c.id
 		}
 	}
-	root.SetHelpCommandGroupID(of["help"])
-	root.SetCompletionCommandGroupID(of["completion"])
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		c.GroupID = of[c.Name()]
+		if c.Name() == "completion" {
+			c.Args = noArgs // or an unknown shell would be answered with help, and content
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
 	}
 	width := out.Width()
 	if width == 0 {
@@ -43,6 +49,37 @@ func arrangeHelp(root *cobra.Command, out *ui.Printer) {
 	wrapHelp(root, width)
 	wrapped := ".FlagUsagesWrapped " + strconv.Itoa(width)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", wrapped))
+}
+
+// newHelp refuses what there is no help for.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [COMMAND]",
+		Short:             "Help about any command",
+		Long:              "Help about any command. It is the same as --help behind it.",
+		ValidArgsFunction: completeCommand,
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return ui.Usagef("unknown command %q", strings.Join(args, " ")).Hinted("claudemesh --help")
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
+}
+
+// completeCommand offers the commands below those that are typed already.
+func completeCommand(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if of, rest, err := c.Root().Find(args); err == nil && len(rest) == 0 {
+		for _, sub := range of.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name()+"\t"+sub.Short)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func wrapHelp(c *cobra.Command, width int) {

@@ -34,7 +34,7 @@ func newHook(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			status := wire.Status(args[0])
 			if !status.Valid() {
-				return ui.Usagef("status %q is none", args[0]).Hinted("claudemesh hook working or idle")
+				return ui.Usagef("there is no status %q", args[0]).Hinted("claudemesh hook working or idle")
 			}
 			a.hook(c.Context(), status)
 			return nil

@@ -1,78 +1,149 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"time"
+	"os"
+	"strings"
 
-	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/admin"
+	"github.com/claudemesh/claudemesh/cli/internal/identity"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
-	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/spf13/cobra"
 )
 
-// httpTimeout bounds a request to the broker, from dialling to the last byte.
-const httpTimeout = 10 * time.Second
+// httpClient is that of all requests, so that they share connections.
+var httpClient = admin.HTTP
 
-// httpClient follows no redirects: a signature covers one address, and a body
-// is for the one it was written to.
-var httpClient = &http.Client{
-	Timeout:       httpTimeout,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// client signs with a key.
+func (a *app) client(broker string, key ed25519.PrivateKey) admin.Client {
+	return admin.Client{Broker: broker, Key: key, Busy: func() func() { return a.out.Busy("waiting for the broker") }}
 }
 
-// call sends body as JSON and returns the answer and its status. A key signs
-// the request.
-func call(ctx context.Context, method, broker, path string, body any, key ed25519.PrivateKey) ([]byte, int, error) {
-	base, err := wire.HTTPAddress(broker)
-	if err != nil {
-		return nil, 0, ui.Usagef("broker address %q: %s", broker, plainWords(err)).Hinted("it looks like %s", defaultBrokerURL)
-	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, 0, fmt.Errorf("request: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(data))
-	if err != nil {
-		return nil, 0, fmt.Errorf("request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if key != nil {
-		wire.SignRequest(req, data, key, time.Now())
-	}
-	res, err := httpClient.Do(req)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", peer.ErrUnreachable, err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, wire.MaxHTTPBody))
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", peer.ErrUnreachable, err)
-	}
-	return answer, res.StatusCode, nil
+// administered is a mesh that we ask about over HTTP.
+type administered struct {
+	admin.Mesh
+	m *membership
 }
 
-// callSigned is [call] for our own endpoints: it decodes the answer into out,
-// and a refusal into an error.
-func callSigned(ctx context.Context, method, broker, path string, in, out any, key ed25519.PrivateKey) error {
-	answer, status, err := call(ctx, method, broker, path, in, key)
+func (a *app) over(m *membership, key ed25519.PrivateKey) *administered {
+	return &administered{admin.Mesh{Client: a.client(m.mesh.BrokerURL, key), ID: m.mesh.MeshID}, m}
+}
+
+// administer asks with the highest key that we have: the owner's, else the
+// member's, whose role the broker knows.
+func (a *app) administer() (*administered, error) {
+	m, err := a.chosen()
+	if err != nil {
+		return nil, err
+	}
+	key, err := highest(m.mesh)
+	if err != nil {
+		return nil, err
+	}
+	return a.over(m, key), nil
+}
+
+func highest(m identity.Mesh) (ed25519.PrivateKey, error) {
+	if owner, ok, err := m.OwnerKey(); ok || err != nil {
+		return owner, err
+	}
+	return m.MemberKey()
+}
+
+// asMember asks with the member key, for what belongs to the member.
+func (a *app) asMember() (*administered, error) {
+	m, err := a.chosen()
+	if err != nil {
+		return nil, err
+	}
+	key, err := m.mesh.MemberKey()
+	if err != nil {
+		return nil, err
+	}
+	return a.over(m, key), nil
+}
+
+// asOwner asks with the owner key; where we do not have it, it says so.
+func (a *app) asOwner() (*administered, error) {
+	if _, _, err := a.owned(); err != nil {
+		return nil, err
+	}
+	return a.administer()
+}
+
+// EnvOperatorToken holds the token of whoever runs the broker.
+const EnvOperatorToken = "CLAUDEMESH_OPERATOR_TOKEN"
+
+func addOperatorFlag(c *cobra.Command, path *string) {
+	c.Flags().StringVar(path, "operator-token-file", "", "read the operator's token from this `PATH` (default $"+EnvOperatorToken+")")
+	_ = c.MarkFlagFilename("operator-token-file") // fails only for flags that are not there
+}
+
+// operatorToken comes from a file or the environment. It never comes from the
+// command line: others could read it there.
+func (a *app) operatorToken(path string) (string, error) {
+	if path == "" {
+		return strings.TrimSpace(a.env.Getenv(EnvOperatorToken)), nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fileFailure(err).Hinted("--operator-token-file names a file with the token in it")
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// needsOperator is operatorToken for what cannot go without.
+func (a *app) needsOperator(path string) (string, error) {
+	token, err := a.operatorToken(path)
+	if err == nil && token == "" {
+		return "", ui.Usagef("this takes the token of whoever runs the broker").
+			Hinted("--operator-token-file PATH, or $%s", EnvOperatorToken)
+	}
+	return token, err
+}
+
+// sure asks before something is done that cannot be taken back. What says what
+// will be done, as a sentence.
+func (a *app) sure(ctx context.Context, yes bool, format string, args ...any) error {
+	if yes {
+		return nil
+	}
+	what := fmt.Sprintf(format, args...)
+	if !a.interactive() {
+		return ui.Usagef("%s; nobody is here to be asked", what).Hinted("add --yes to do it")
+	}
+	a.out.Say("%s", what)
+	answer, err := a.askLine(ctx, "go on? [y/N] ")
 	if err != nil {
 		return err
 	}
-	if status/100 == 2 {
-		if err := json.Unmarshal(answer, out); err != nil {
-			return ui.Failf("the broker's answer is not what was expected").Hinted("is %s a claudemesh broker?", broker)
-		}
-		return nil
+	if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
+		return ui.Failf("nothing was changed")
 	}
-	var refusal wire.HTTPError
-	if json.Unmarshal(answer, &refusal) != nil || refusal.Error.Code == "" {
-		return ui.Failf("the broker answered with status %d", status).
-			Hinted("is %s a claudemesh broker that allows this?", broker)
+	return nil
+}
+
+func addYesFlag(c *cobra.Command, yes *bool) {
+	c.Flags().BoolVarP(yes, "yes", "y", false, "do not ask")
+}
+
+// writeOwn writes a file that only we can read, and replaces none.
+func writeOwn(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if os.IsExist(err) {
+		return ui.Failf("%s is there already", path).Hinted("name another file")
 	}
-	return &peer.RefusedError{Code: refusal.Error.Code, Message: refusal.Error.Message}
+	if err != nil {
+		return fileFailure(err)
+	}
+	if _, err := f.Write(data); err != nil {
+		_ = f.Close()
+		return fileFailure(err)
+	}
+	if err := f.Close(); err != nil {
+		return fileFailure(err)
+	}
+	return nil
 }

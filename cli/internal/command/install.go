@@ -54,7 +54,7 @@ func newInstall(a *app) *cobra.Command {
 func (o *installOptions) run() error {
 	scope := claudecode.Scope(o.scope)
 	if !scope.Valid() {
-		return ui.Usagef("scope %q is none", o.scope).Hinted("--scope user, project or local")
+		return ui.Usagef("there is no scope %q", o.scope).Hinted("--scope user, project or local")
 	}
 	program, err := o.self(scope)
 	if err != nil {

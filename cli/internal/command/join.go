@@ -3,12 +3,14 @@ package command
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/claudemesh/claudemesh/cli/internal/admin"
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
@@ -28,10 +30,12 @@ func newJoin(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "join LINK",
 		Short: "Join a mesh by an invite link",
-		Long: "Join a mesh by an invite link. With - as LINK it is read from stdin, which keeps it out of the\n" +
-			"list of processes and the shell's history.\n\n" +
-			"Neither the link nor the key in it is shown to the broker: it gets a proof that you have the link.",
-		Args: exactly("LINK"),
+		Long: "Join a mesh by an invite link: a long one (ic://join/…) or a short one (https://…/i/CODE#…). With - as LINK\n" +
+			"it is read from stdin, which keeps it out of the list of processes and the shell's history.\n\n" +
+			"Neither the link nor the key in it is shown to the broker: it gets a proof that you have the link. What a\n" +
+			"short link stands for is opened and compared here, so that nobody can put another invite in its place.",
+		Example: "  claudemesh join 'https://mesh.example/i/CODE#FRAGMENT' --name bob",
+		Args:    exactly("LINK"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.link = args[0]
 			return o.run(c.Context())
@@ -52,14 +56,21 @@ func (o *joinOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, invite, err := o.read()
+	if err := o.readStdin(); err != nil {
+		return err
+	}
+	if known := joinedBy(config, o.link); known != nil && known.RootKey != "" {
+		o.out.Say("already in %s", known.Slug)
+		return o.answer(*known)
+	}
+	in, err := o.read(ctx)
 	if err != nil {
 		return err
 	}
-	if known := config.Joined(invite.MeshID); known != nil {
-		return o.joinAgain(store, *known, invite)
+	if known := config.Joined(in.invite.MeshID); known != nil {
+		return o.joinAgain(store, *known, in.invite)
 	}
-	m, err := o.enrol(ctx, token, invite, o.memberName(o.name, config))
+	m, err := o.enrol(ctx, in, o.memberName(o.name, config))
 	if err != nil {
 		return err
 	}
@@ -73,38 +84,67 @@ func (o *joinOptions) run(ctx context.Context) error {
 	return o.answer(m)
 }
 
+// opened is an invite that was taken out of its link and checked.
+type opened struct {
+	token  string
+	invite *wire.Invite
+	link   *wire.ShortLink // nil where the link itself carried the token
+}
+
+func (o *joinOptions) readStdin() error {
+	if o.link != "-" {
+		return nil
+	}
+	line, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
+	if err != nil && line == "" {
+		return ui.Usagef("no link on stdin")
+	}
+	o.link = strings.TrimSpace(line)
+	return nil
+}
+
 // read takes the link apart and checks all that can be checked here. Whether
 // its owner key is the mesh's owner, the broker says.
-func (o *joinOptions) read() (string, *wire.Invite, error) {
-	if o.link == "-" {
-		line, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
-		if err != nil && line == "" {
-			return "", nil, ui.Usagef("no link on stdin")
-		}
-		o.link = strings.TrimSpace(line)
+func (o *joinOptions) read(ctx context.Context) (*opened, error) {
+	in, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.invite.Verify(time.Now()); err != nil {
+		return nil, err
+	}
+	if _, err := in.invite.RootKey(); err != nil {
+		return nil, err
+	}
+	if !wire.IsMeshID(in.invite.MeshID) {
+		return nil, wire.ErrInviteMalformed
+	}
+	return in, nil
+}
+
+// open finds the invite, which a short link only stands for.
+func (o *joinOptions) open(ctx context.Context) (*opened, error) {
+	if l, err := wire.ParseShortLink(o.link); err == nil {
+		defer o.out.Busy("fetching the invite")()
+		return fetch(ctx, &l)
+	}
+	if headless(o.link) {
+		return nil, ui.Usagef("the part of the link behind # is missing or damaged, and without it the invite cannot be opened").
+			Hinted("copy all of the link, and quote it: claudemesh join 'LINK'")
 	}
 	in, err := wire.ParseJoinInput(o.link)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if in.Code != "" {
-		return "", nil, ui.Failf("short codes cannot be joined by").
+		return nil, ui.Failf("short codes of other brokers cannot be joined by").
 			Hinted("ask for a link that begins with ic://join/, as claudemesh invite makes it")
 	}
 	invite, err := wire.ParseInviteToken(in.Token)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if err := invite.Verify(time.Now()); err != nil {
-		return "", nil, err
-	}
-	if _, err := invite.RootKey(); err != nil {
-		return "", nil, err
-	}
-	if !wire.IsMeshID(invite.MeshID) {
-		return "", nil, wire.ErrInviteMalformed
-	}
-	return in.Token, &invite, nil
+	return &opened{token: in.Token, invite: &invite}, nil
 }
 
 // joinAgain adds the key that a first link did not carry. Otherwise it only
@@ -150,30 +190,46 @@ func rootOf(invite *wire.Invite) seal.Key {
 }
 
 // enrol makes a member key and has the broker take it in.
-func (o *joinOptions) enrol(ctx context.Context, token string, invite *wire.Invite, name string) (identity.Mesh, error) {
+func (o *joinOptions) enrol(ctx context.Context, in *opened, name string) (identity.Mesh, error) {
 	member, err := identity.NewKey()
 	if err != nil {
 		return identity.Mesh{}, err
 	}
-	request := wire.NewJoinRequest(invite, token, name, member, time.Now())
-	answer, err := postJoin(ctx, invite.BrokerURL, request)
-	if err == nil && answer.Error == wire.JoinFieldsMissing {
-		answer, err = o.enrolLegacy(ctx, token, invite, request)
+	defer o.out.Busy("waiting for the broker")()
+	memberID := ""
+	if in.link != nil {
+		memberID, err = claim(ctx, in, name, member)
+	} else {
+		memberID, err = o.prove(ctx, in, name, member)
 	}
 	if err != nil {
 		return identity.Mesh{}, err
 	}
-	if !answer.OK || answer.MemberID == "" {
-		return identity.Mesh{}, explainJoin(answer.Error)
-	}
+	invite := in.invite
 	m := identity.Mesh{
-		MeshID: invite.MeshID, MemberID: answer.MemberID, Slug: handle(invite.MeshSlug, invite.MeshID),
+		MeshID: invite.MeshID, MemberID: memberID, Slug: handle(invite.MeshSlug, invite.MeshID),
 		Name: ui.CleanLine(invite.MeshSlug), BrokerURL: invite.BrokerURL, JoinedAt: now(),
 		OwnerPublicKey: strings.ToLower(invite.OwnerPubkey),
 	}
 	m.PublicKey, m.SecretKey = identity.EncodeKey(member)
 	m.SetRoot(rootOf(invite))
 	return m, nil
+}
+
+// prove enrols a key by a proof to have the token.
+func (o *joinOptions) prove(ctx context.Context, in *opened, name string, member ed25519.PrivateKey) (memberID string, err error) {
+	request := wire.NewJoinRequest(in.invite, in.token, name, member, time.Now())
+	answer, err := postJoin(ctx, in.invite.BrokerURL, request)
+	if err == nil && answer.Error == wire.JoinFieldsMissing {
+		answer, err = o.enrolLegacy(ctx, in.token, in.invite, request)
+	}
+	if err != nil {
+		return "", err
+	}
+	if !answer.OK || answer.MemberID == "" {
+		return "", explainJoin(answer.Error)
+	}
+	return answer.MemberID, nil
 }
 
 // enrolLegacy shows the whole link to a broker that takes no proof.
@@ -191,17 +247,12 @@ func (o *joinOptions) enrolLegacy(ctx context.Context, token string, invite *wir
 	})
 }
 
-func postJoin(ctx context.Context, broker string, in *wire.JoinRequest) (wire.JoinResponse, error) {
-	body, status, err := call(ctx, http.MethodPost, broker, "/join", in, nil)
-	if err != nil {
-		return wire.JoinResponse{}, err
+func postJoin(ctx context.Context, broker string, in *wire.JoinRequest) (out wire.JoinResponse, err error) {
+	answer, err := admin.Call(ctx, http.MethodPost, broker, "/join", in, nil)
+	if err == nil {
+		err = answer.Into(broker, &out)
 	}
-	var answer wire.JoinResponse
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return wire.JoinResponse{}, ui.Failf("the broker answered with status %d", status).
-			Hinted("is %s a claudemesh broker?", broker)
-	}
-	return answer, nil
+	return out, err
 }
 
 var errJoin = errors.New("the broker refused the invite")
@@ -217,6 +268,9 @@ func explainJoin(code string) error {
 		wire.JoinOwnerMismatch:   {"the invite was not made by the mesh's owner", "do not use it"},
 		wire.JoinPayloadMismatch: {"the invite was altered", "ask for the link again"},
 		wire.JoinBanned:          {"this key is banned from the mesh", "only the owner of the mesh can let you back in"},
+		wire.ClaimMeshFull:       {"the mesh has as many members as it may", "ask its owner to remove some"},
+		wire.ClaimRateLimited:    {"too many tried to join just now", "wait a minute and try again"},
+		wire.ClaimUnavailable:    {"the broker cannot enrol anybody just now", "try again in a moment"},
 		wire.JoinTimestampSkew:   {"the clocks of this machine and of the broker differ by more than a minute", "set the clock"},
 	}
 	w, ok := words[code]

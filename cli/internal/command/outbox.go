@@ -2,8 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/outbox"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
@@ -77,9 +75,10 @@ func (o *outboxOptions) list() error {
 		if e.State != outbox.Waiting && !o.all {
 			continue
 		}
+		e.Reason = plain(e.Reason)
 		answer.Messages = append(answer.Messages, e)
 		rows = append(rows, []string{
-			shortID(e.ID), string(e.State), ui.CleanLine(e.Typed), stamp(e.AcceptedAt), ui.CleanLine(plain(e.Reason)),
+			shortID(e.ID), string(e.State), ui.CleanLine(e.Typed), stamp(e.AcceptedAt), ui.CleanLine(e.Reason),
 		})
 	}
 	switch {
@@ -103,6 +102,7 @@ func (o *outboxOptions) cancel(id string) error {
 	if err != nil {
 		return err
 	}
+	e.Reason = plain(e.Reason)
 	if o.out.JSON {
 		return o.out.Answer(e)
 	}
@@ -155,13 +155,9 @@ func (o *outboxOptions) flushNow(ctx context.Context, m *membership, id string) 
 		_, err := h.sendDue(ctx, "")
 		return err
 	})
-	if errors.Is(err, context.DeadlineExceeded) && time.Until(deadline(ctx)) <= 0 {
-		return ui.Failf("the broker took too long").Hinted("what was not sent waits still: claudemesh outbox").Coded(ui.ExitKept)
+	if err != nil && !outbox.Final(err) {
+		return ui.Failf("not sent yet: %s", o.explain(err).Message).
+			Hinted("what was not sent waits still: claudemesh outbox").Coded(ui.ExitKept)
 	}
 	return err
-}
-
-func deadline(ctx context.Context) time.Time {
-	d, _ := ctx.Deadline()
-	return d
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/claudemesh/claudemesh/cli/internal/local"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
@@ -15,6 +16,8 @@ func newPeers(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "peers",
 		Short: "Show who is here",
+		Long: "Show who is here. ✓ marks peers whose safety number you have compared: claudemesh verify PEER. In a pipe the\n" +
+			"last column says verified.",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.peers(c.Context()) },
 	}
@@ -30,10 +33,11 @@ func (a *app) peers(ctx context.Context) error {
 		return err
 	}
 	if a.out.JSON {
-		if peers == nil {
-			peers = []wire.PeerInfo{}
+		listed := []listedPeer{}
+		for _, p := range peers {
+			listed = append(listed, listedPeer{p, m.verified(p.MemberPubkey)})
 		}
-		return a.out.Answer(map[string]any{"peers": peers})
+		return a.out.Answer(map[string]any{"peers": listed})
 	}
 	if len(peers) == 0 {
 		a.out.Say("nobody is here")
@@ -45,12 +49,27 @@ func (a *app) peers(ctx context.Context) error {
 		if p.Summary != nil {
 			summary = *p.Summary
 		}
+		name, verified := ui.CleanLine(p.DisplayName), ""
+		if m.verified(p.MemberPubkey) {
+			verified = "verified"
+			if a.out.Terminal() {
+				name, verified = name+" ✓", ""
+			}
+		}
 		rows = append(rows, []string{
-			ui.CleanLine(p.DisplayName), string(p.Status), p.PeerRole, groupNames(p.Groups), a.key(p.Pubkey), ui.CleanLine(summary),
+			name, string(p.Status), p.PeerRole, groupNames(p.Groups), a.key(p.Pubkey), ui.CleanLine(summary), verified,
 		})
 	}
-	return a.out.Table([]string{"NAME", "STATUS", "ROLE", "GROUPS", "KEY", "SUMMARY"}, rows)
+	return a.table([]string{"NAME", "STATUS", "ROLE", "GROUPS", "KEY", "SUMMARY", ""}, rows)
 }
+
+// listedPeer is a peer, and whether its member's safety number was compared.
+type listedPeer struct {
+	wire.PeerInfo
+	Verified bool `json:"verified"`
+}
+
+func (m *membership) verified(member string) bool { return slices.Contains(m.mesh.Verified, member) }
 
 // listPeers asks through the session that runs here, else on its own.
 func (a *app) listPeers(ctx context.Context, m *membership) ([]wire.PeerInfo, error) {

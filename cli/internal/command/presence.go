@@ -16,7 +16,7 @@ func newSummary(a *app) *cobra.Command {
 		Args:  exactly("TEXT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args[0]) > wire.MaxSummary {
-				return ui.Usagef("a summary holds at most %d bytes", wire.MaxSummary)
+				return ui.Usagef("a summary holds at most %d bytes", wire.MaxSummary).Hinted("say it shorter")
 			}
 			return a.tell(c.Context(), session, opSummary, args[0])
 		},
@@ -37,7 +37,7 @@ func newStatus(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			status := wire.Status(args[0])
 			if !status.Valid() {
-				return ui.Usagef("status %q is none", args[0]).Hinted("claudemesh status idle, working or dnd")
+				return ui.Usagef("there is no status %q", args[0]).Hinted("claudemesh status idle, working or dnd")
 			}
 			return a.tell(c.Context(), session, opStatus, status)
 		},

@@ -88,7 +88,7 @@ func (a *app) passphrase(ctx context.Context, file string, again bool) (string, 
 		return "", err
 	}
 	if first != second {
-		return "", ui.Failf("the two differ; nothing was written")
+		return "", ui.Failf("the two differ; nothing was written").Hinted("try again: claudemesh backup")
 	}
 	return first, nil
 }
@@ -96,12 +96,12 @@ func (a *app) passphrase(ctx context.Context, file string, again bool) (string, 
 func readPassphrase(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fileFailure(err)
+		return "", fileFailure(err).Hinted("--passphrase-file names a file with the passphrase in it")
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxPassphrase))
 	if err != nil {
-		return "", fileFailure(err)
+		return "", fileFailure(err).Hinted("--passphrase-file names a file with the passphrase in it")
 	}
 	return strings.TrimRight(string(text), "\r\n"), nil
 }

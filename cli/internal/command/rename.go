@@ -34,6 +34,10 @@ func (a *app) rename(from, to string) error {
 	if err != nil {
 		return err
 	}
+	if m.mesh.Slug == to {
+		a.out.Say("%s is called that already", to)
+		return a.answer(m.mesh)
+	}
 	switch err := m.store.Rename(m.mesh.Slug, to); {
 	case errors.Is(err, identity.ErrTaken):
 		return ui.Failf("another mesh is called %s already", to).Hinted("claudemesh list shows all")

@@ -37,7 +37,7 @@ type directory interface {
 func plainTarget(typed string) (recipient, bool, error) {
 	switch key := strings.ToLower(typed); {
 	case typed == "":
-		return recipient{}, false, ui.Usagef("TARGET is empty")
+		return recipient{}, false, ui.Usagef("TARGET is empty").Hinted("claudemesh send NAME TEXT; claudemesh peers shows who is here")
 	case strings.HasPrefix(typed, "#"):
 		return recipient{}, false, ui.Usagef("there are no topics here").Hinted("groups are written @name")
 	case typed == "*" || strings.HasPrefix(typed, "@"):

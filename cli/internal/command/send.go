@@ -47,11 +47,11 @@ func newSend(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.priority, "priority", string(wire.LaneNext),
-		"`now|next|low`: now reaches a busy peer too, the others wait until it is idle")
+		"`WHEN` it may disturb: now reaches a busy peer too, next and low wait until it is idle")
 	c.Flags().StringVar(&o.replyTo, "reply-to", "", "the `ID` of the message that this one answers")
-	c.Flags().StringVar(&o.wait, "wait", "", "wait until the recipient has it, or has shown it: `delivered|surfaced`")
+	c.Flags().StringVar(&o.wait, "wait", "", "wait until the recipient has it, or with --wait=surfaced has shown it (`STATE`)")
 	c.Flags().Lookup("wait").NoOptDefVal = string(receipt.Delivered)
-	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "how long --wait waits")
+	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "how `LONG` --wait waits")
 	addSessionFlag(c, &o.session)
 	return c
 }
@@ -72,7 +72,7 @@ func (d *draft) check() error {
 		d.Priority = wire.LaneNext
 	}
 	if !d.Priority.Valid() {
-		return ui.Usagef("priority %q is none", string(d.Priority)).Hinted("--priority now, next or low")
+		return ui.Usagef("there is no priority %q", string(d.Priority)).Hinted("--priority now, next or low")
 	}
 	if _, _, err := plainTarget(d.Target); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (d *draft) check() error {
 		return peer.ErrTooLarge
 	}
 	if !utf8.ValidString(d.Text) {
-		return ui.Usagef("the message is not UTF-8 text")
+		return ui.Usagef("the message is not UTF-8 text").Hinted("send a link to what is not text")
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (o *sendOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.wait != "" && o.wait != string(receipt.Delivered) && o.wait != string(receipt.Surfaced) {
-		return ui.Usagef("--wait %q is neither delivered nor surfaced", o.wait)
+		return ui.Usagef("--wait %q is neither delivered nor surfaced", o.wait).Hinted("--wait, or --wait=surfaced")
 	}
 	var err error
 	if d.Text, err = o.read(); err != nil {

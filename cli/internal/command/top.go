@@ -3,12 +3,12 @@ package command
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/claudemesh/claudemesh/cli/internal/admin"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -119,22 +119,19 @@ func pollPeers(ctx context.Context, c *peer.Client, tell func(tea.Msg)) error {
 // pollDepths tells how much waits, as long as the broker answers: members are
 // not told, and older brokers do not know the question.
 func pollDepths(ctx context.Context, m *membership, tell func(tea.Msg)) error {
-	key, owner, err := m.mesh.OwnerKey()
-	if err != nil || !owner {
-		if key, err = m.mesh.MemberKey(); err != nil {
-			return nil // the client says it too
-		}
+	key, err := highest(m.mesh)
+	if err != nil {
+		return nil // the client says it too
 	}
-	path := "/v1/meshes/" + m.mesh.MeshID + "/queue"
+	mesh := admin.Mesh{Client: admin.Client{Broker: m.mesh.BrokerURL, Key: key}, ID: m.mesh.MeshID}
 	tick := time.NewTicker(topDepthsEvery)
 	defer tick.Stop()
 	for {
-		var answer wire.QueueResponse
-		err := callSigned(ctx, http.MethodGet, m.mesh.BrokerURL, path, nil, &answer, key)
+		inboxes, err := mesh.Depths(ctx)
 		switch {
 		case err == nil:
 			now := make(depths)
-			for _, inbox := range answer.Inboxes {
+			for _, inbox := range inboxes {
 				now[inbox.Key] = inbox.Messages
 			}
 			tell(now)

@@ -54,9 +54,16 @@ type Mesh struct {
 	OwnerPublicKey string     `json:"ownerPubkey,omitempty"`
 	OwnerSecretKey string     `json:"ownerSecretKey,omitempty"`
 	GroupPolicy    *PolicyPin `json:"groupPolicy,omitempty"`
-	Verified       []string   `json:"verified,omitempty"` // member keys whose safety numbers were compared
+	Verified       []string   `json:"verified,omitempty"`  // member keys whose safety numbers were compared
+	AuditSeen      *AuditPin  `json:"auditSeen,omitempty"` // up to where the audit log was verified
 
 	others map[string]json.RawMessage
+}
+
+// AuditPin is the last entry of an audit log that was verified.
+type AuditPin struct {
+	ID   string `json:"id"`
+	Hash string `json:"hash"`
 }
 
 // The plain types have no methods, so that the JSON package sees their fields.

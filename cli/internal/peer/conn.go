@@ -77,7 +77,10 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.t.dial)
 	defer cancel()
-	dialer := &contextDialer{ctx: ctx}
+	dialer := &contextDialer{ctx: ctx, dial: c.o.Dial}
+	if dialer.dial == nil {
+		dialer.dial = new(net.Dialer).DialContext
+	}
 	defer dialer.release()
 	socket, _, err := gws.NewClient(n, &gws.ClientOption{
 		Addr: c.o.URL, HandshakeTimeout: c.t.dial, ReadMaxPayloadSize: 4 * wire.MaxFrame,
@@ -94,12 +97,13 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 // connection when the context ends: gws has no context of its own.
 type contextDialer struct {
 	ctx  context.Context
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	stop func() bool
 }
 
 // Dial implements gws.Dialer.
 func (d *contextDialer) Dial(network, addr string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(d.ctx, network, addr)
+	conn, err := d.dial(d.ctx, network, addr)
 	if err == nil {
 		d.stop = context.AfterFunc(d.ctx, func() { conn.Close() })
 	}

@@ -33,6 +33,9 @@ func (n *conn) OnMessage(_ *gws.Conn, message *gws.Message) {
 		n.c.log.Debug("frame ignored", "err", err)
 		return
 	}
+	if n.c.o.Tap != nil {
+		n.c.o.Tap(frame)
+	}
 	n.receive(frame)
 }
 

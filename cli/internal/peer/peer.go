@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -43,7 +44,12 @@ type Options struct {
 	MaxFailures int
 	// Retry, if set, is told why a connection ended and when the next is tried.
 	Retry func(reason error, wait time.Duration)
-	Log   *slog.Logger // nil: discarded
+	// Dial, if set, opens the connections in place of the net package.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Tap, if set, is shown each frame of the broker before it is acted on. It
+	// must neither wait nor change anything.
+	Tap func(wire.Message)
+	Log *slog.Logger // nil: discarded
 }
 
 // timing are the waits of a client, shortened in tests.

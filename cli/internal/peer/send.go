@@ -183,7 +183,7 @@ func (c *Client) sealSend(m *Message) ([]byte, error) {
 	if typed == "" {
 		typed = m.To
 	}
-	fingerprint, err := (&wire.Request{
+	fingerprint, err := (&wire.SendRequest{
 		Destination: typed, ReplyToID: m.ReplyTo, Priority: m.Priority, Message: []byte(m.Text),
 	}).Fingerprint()
 	if err != nil {

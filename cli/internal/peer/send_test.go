@@ -244,7 +244,7 @@ func TestTheFingerprintIsOfWhatWasTyped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := (&wire.Request{Destination: "Bob", Message: []byte("hi")}).Fingerprint()
+	want, _ := (&wire.SendRequest{Destination: "Bob", Message: []byte("hi")}).Fingerprint()
 	if !bytes.Contains(frame, []byte(want)) {
 		t.Errorf("%s is not in %s", want, frame)
 	}

@@ -92,6 +92,23 @@ func (p *Printer) Card(names, values []string) error {
 	return p.write(b.String())
 }
 
+// Facts writes what is known of one thing: a line each with its name, which
+// stands in front also in a pipe.
+func (p *Printer) Facts(facts [][2]string) error {
+	if p.terminal {
+		var names, values []string
+		for _, f := range facts {
+			names, values = append(names, f[0]), append(values, f[1])
+		}
+		return p.Card(names, values)
+	}
+	var b strings.Builder
+	for _, f := range facts {
+		b.WriteString(tsv(f[:]))
+	}
+	return p.write(b.String())
+}
+
 // Width returns how many characters a line of the terminal takes; 0 if there is
 // none.
 func (p *Printer) Width() int { return widthOf(p.out) }

@@ -14,8 +14,3 @@ end
 local function text(n)
   return string.format('%.0f', n)
 end
-
--- A bell is a hint: what must not be lost is in a key first.
-local function bell(channel, message)
-  redis.call('PUBLISH', channel, message)
-end

@@ -1,0 +1,6 @@
+package commons
+
+// register enters every family into the table. The order does not matter.
+func (s *Commons) register() {
+	s.registerState()
+}

@@ -1,0 +1,35 @@
+package commons_test
+
+import (
+	"testing"
+
+	"github.com/claudemesh/claudemesh/edge/edgetest"
+	"github.com/claudemesh/claudemesh/edge/wire"
+)
+
+// edges starts two edges over one Redis.
+func edges(t *testing.T, opts ...edgetest.Option) (one, other *edgetest.Edge) {
+	t.Helper()
+	one = edgetest.Start(t, opts...)
+	return one, edgetest.Start(t, append(opts, edgetest.WithRedis(one.Redis))...)
+}
+
+// ask sends a request and returns the answer to it.
+func ask[R wire.Reply](p *edgetest.Peer, m wire.Request) R {
+	p.Write(m)
+	return edgetest.NextIf(p.Conn, func(r R) bool { return r.InReplyTo() == m.RequestID() })
+}
+
+// refusal sends a request and returns the error that answers it.
+func refusal(t *testing.T, p *edgetest.Peer, m wire.Request, code wire.Code) *wire.ErrorFrame {
+	t.Helper()
+	p.Write(m)
+	e := edgetest.NextIf(p.Conn, func(e *wire.ErrorFrame) bool { return e.ReqID == m.RequestID() })
+	if e.Code != code || e.Message == "" {
+		t.Errorf("refused with %s (%q), want %s", e.Code, e.Message, code)
+	}
+	return e
+}
+
+// reqID is a fresh request id.
+func reqID() wire.ReqID { return wire.ReqID(wire.NewID(wire.ShortID)) }

@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- Ring at the edge that holds a peer.
+--
+-- KEYS[1]  lease of the peer
+-- ARGV[1]  mesh bell   ARGV[2]  PEER   ARGV[3]  reference   ARGV[4]  frame
+--
+-- Returns 1, or 0 when the peer is not here.
+
+local edge = string.match(redis.call('GET', KEYS[1]) or '', '^[^/]+/([^/]+)/')
+if not edge then
+  return 0
+end
+bell(ARGV[1] .. ':' .. edge, table.concat({ 'frame', ARGV[2], ARGV[3], ARGV[4] }, '\31'))
+return 1

@@ -1,0 +1,5 @@
+-- The bell of a cluster: the channel carries the tag of the keys, so it rings on
+-- the node that runs this, and reaches no other.
+local function bell(channel, message)
+  redis.call('SPUBLISH', channel, message)
+end
