@@ -35,6 +35,16 @@ run: build ## Run a broker with a private Redis; data stay in .data (ARGS="-addr
 	@$(GOBUILD) -o bin/ ./infra/cmd/dev
 	@exec bin/dev $(ARGS)
 
+.PHONY: fleet
+fleet: build ## Run three edges, a balancer and Redis; nothing is kept (ARGS="-edges 5")
+	@$(GOBUILD) -o bin/ ./infra/cmd/fleet
+	@exec bin/fleet $(ARGS)
+
+.PHONY: chaos
+chaos: build ## Run a fleet under faults and check every promise (SEED, MINUTES, SCENARIO)
+	@$(GOBUILD) -o bin/ ./infra/cmd/chaos ./cli/cmd/loadpeer
+	@exec bin/chaos $(if $(SEED),-seed $(SEED)) $(if $(MINUTES),-minutes $(MINUTES)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(ARGS)
+
 .PHONY: test
 test: redis ## Run all tests, raced and in random order
 	@$(if $(RACE),,echo "no C compiler here: running without the race detector")

@@ -92,7 +92,7 @@ func (f *feed) begin(ctx context.Context) {
 	if err != nil {
 		f.failed = fmt.Errorf("edge: read head: %w", err)
 		f.forget()
-		_ = f.server.bus.leave(context.WithoutCancel(ctx), f.channels()...)
+		f.server.bus.leave(f.channels()...)
 		return
 	}
 	f.mu.Lock()

@@ -66,9 +66,7 @@ func (h *hub) close(f *feed) {
 		if f.failed != nil {
 			return // it has left by itself
 		}
-		if err := h.server.bus.leave(h.server.base, f.channels()...); err != nil {
-			h.server.log.Debug("leave mesh", "mesh", f.mesh, "err", err)
-		}
+		h.server.bus.leave(f.channels()...)
 	})
 }
 

@@ -40,7 +40,7 @@ func (c *conn) share(ctx context.Context, m wire.Message) error {
 func (c *conn) asker() *commons.Caller {
 	r := c.copyRecord()
 	return &commons.Caller{
-		Peer: c.peer, Generation: c.held.Generation, Lease: c.lease(), Key: c.key, Hello: c.kind != presence.KindSession,
+		Peer: c.peer, Generation: c.held.Generation, Lease: c.lease(), Key: c.key, Hello: c.kind != presence.KindSession, OneShot: c.about.Transient || c.kind == presence.KindClaim,
 		Member: c.member, Name: r.DisplayName, Groups: r.Groups, Reply: c.socket.send,
 	}
 }

@@ -19,6 +19,7 @@ type image struct {
 	id   imageID
 	keys []keyImage // by name
 	next *image     // the same one tick later, once somebody has asked
+	head cursorID   // where the journal ends, likewise
 }
 
 // imageID names an image among those of one oracle.
@@ -37,7 +38,9 @@ func (k keyImage) String() string {
 }
 
 // relative tells for which sorted sets the scores are times.
-func relative(name string) bool { return strings.HasPrefix(name, "due:") || strings.HasPrefix(name, "cleanup:") }
+func relative(name string) bool {
+	return strings.HasPrefix(name, "due:") || strings.HasPrefix(name, "cleanup:")
+}
 
 // dump reads what a server holds.
 func dump(m *miniredis.Miniredis, now time.Time) (out []keyImage) {

@@ -1,9 +1,9 @@
 package presence
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // hear is what observers make of a journal entry, and what no entry may be.
@@ -23,17 +23,17 @@ func (t *turn) hear(e heardEvent) {
 		}
 		q.seen = false
 	default:
-		t.hearLeft(q, e.peer)
+		t.hearLeft(q)
 		q.gone, q.seen = q.gone|bit, false
 	}
 }
 
-func (t *turn) hearLeft(q *peerState, p int8) {
+func (t *turn) hearLeft(q *peerState) {
 	switch {
 	case !q.seen && !q.behind:
 		t.fail("L2: who was not here is not announced as left")
 	case q.bye || t.w.banned:
-	case q.lost < graceTicks, t.w.connected(p):
+	case q.lost < graceTicks:
 		t.fail("L1: a peer lost for less than 90 s is not seen leaving")
 	case q.noticed < graceTicks:
 		t.fail("L2: a peer is announced as left no earlier than 90 s after the loss was noticed")
@@ -184,15 +184,15 @@ func (x *explorer) unsettled(i *image, p int8) bool {
 
 // head is where the journal of an image ends.
 func (x *oracle) head(id imageID) cursorID {
-	name := x.store.opt.JournalKeys(x.bench.mesh)[1]
 	i := x.images[id]
-	epoch, _ := i.pair(name, "epoch")
-	seq, _ := i.pair(name, "jseq")
-	last, _ := i.pair(name, "jid")
-	if seq == "" {
-		seq = "0"
+	if i.head == 0 {
+		name := x.store.opt.JournalKeys(x.bench.mesh)[1]
+		epoch, _ := i.pair(name, "epoch")
+		seq, _ := i.pair(name, "jseq")
+		last, _ := i.pair(name, "jid")
+		i.head = x.internCursor(strings.Join([]string{epoch, cmp.Or(seq, "0"), last}, "/"))
 	}
-	return x.internCursor(strings.Join([]string{epoch, seq, last}, "/"))
+	return i.head
 }
 
 // confirm moves a cursor on to the head of the same journal.
@@ -203,12 +203,4 @@ func (x *oracle) confirm(at, head cursorID) cursorID {
 		return head
 	}
 	return at
-}
-
-// held is the wait of the watchers of a scope.
-func (s scope) wait() time.Duration {
-	if s.hasty {
-		return 0
-	}
-	return DefaultTTL + DefaultRenewEvery
 }

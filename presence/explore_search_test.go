@@ -3,7 +3,6 @@ package presence
 import (
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -12,7 +11,6 @@ type scope struct {
 	name   string
 	peers  int
 	faults faults
-	hasty  bool // the watchers do not hold
 }
 
 // explorer visits every state of a scope, nearest first.
@@ -42,16 +40,16 @@ type finding struct {
 	complete bool   // there is no other state
 }
 
-func newExplorer(s scope, o *oracle) *explorer {
+func newExplorer(s scope, o *oracle, hold time.Duration) *explorer {
 	return &explorer{
-		scope: s, oracle: o, trust: trust(s.wait()),
+		scope: s, oracle: o, trust: trust(hold),
 		seen: map[world]struct{}{}, soundness: map[imageID]string{}, endings: map[imageID]ending{},
 	}
 }
 
-// run explores until a promise is broken, there is nothing new, or the time
-// is up.
-func (x *explorer) run(until time.Time) finding {
+// run explores until a promise is broken, there is nothing new, or enough is
+// seen.
+func (x *explorer) run(enough func(states int) bool) finding {
 	start := newWorld(x.scope)
 	x.seen[start] = struct{}{}
 	x.nodes = append(x.nodes, node{from: -1})
@@ -74,7 +72,7 @@ func (x *explorer) run(until time.Time) finding {
 				return finding{broken: t.broken, trace: x.trace(int32(len(x.nodes) - 1))}
 			}
 		}
-		if at%64 == 0 && time.Now().After(until) {
+		if enough(len(x.nodes)) {
 			return finding{}
 		}
 	}
@@ -100,11 +98,4 @@ func (f finding) String() string {
 		fmt.Fprintf(&b, "%4d  %s\n", i+1, m)
 	}
 	return b.String()
-}
-
-// explore is one run of a fresh explorer.
-func explore(t testing.TB, s scope, source func(string) string, until time.Time) (finding, *explorer) {
-	t.Helper()
-	x := newExplorer(s, newOracle(t, Options{}, source))
-	return x.run(until), x
 }

@@ -156,7 +156,7 @@ func (t *turn) attach(p, e int8) {
 	case made != generation(gen):
 		t.fail("L3: a generation is newer than all before")
 	}
-	q.issued, q.at[gen], q.bye, q.parted, q.noticed = gen, e, false, 0, graceTicks
+	q.issued, q.at[gen], q.bye, q.parted, q.noticed, q.lost = gen, e, false, 0, graceTicks, 0
 	for i := range t.w.socks {
 		if t.w.socks[i].gen == 0 {
 			t.w.socks[i] = sock{peer: p, gen: gen, edge: e, cursor: a.cursor}
@@ -168,11 +168,7 @@ func (t *turn) attach(p, e int8) {
 func (t *turn) ack(i int) {
 	s := &t.w.socks[i]
 	s.acked = true
-	q := &t.w.peers[s.peer]
-	q.acked = max(q.acked, s.gen)
-	if q.acked == s.gen {
-		q.lost = 0
-	}
+	t.w.peers[s.peer].acked = max(t.w.peers[s.peer].acked, s.gen)
 }
 
 // asking is the question in the name of a socket.
@@ -185,9 +181,9 @@ func (t *turn) renew(i int) {
 	q := t.w.peers[s.peer]
 	switch RenewOutcome(t.ask(s.asking("renew")).word) {
 	case Renewed:
-		t.w.socks[i].age = 0
+		t.renewed(i)
 	case Restored:
-		t.w.socks[i].age = 0
+		t.renewed(i)
 		if t.w.banned {
 			t.fail("S2: a ban is checked by renew")
 		}
@@ -203,6 +199,14 @@ func (t *turn) renew(i int) {
 		t.w.remove(i)
 	case Unanswered:
 		t.fail("L1: an answered renewal says what became of the lease")
+	}
+}
+
+func (t *turn) renewed(i int) {
+	s := &t.w.socks[i]
+	s.age = 0
+	if s.speaks(&t.w) {
+		t.w.peers[s.peer].lost = 0
 	}
 }
 
@@ -256,16 +260,12 @@ func (t *turn) forgetContact() {
 	}
 }
 
-// rollBack brings back what Redis held at the snapshot. Edges probe it before
-// a lease can have run out that was not in danger when the snapshot was made,
-// so only a fresh snapshot lets them go on settling until they do.
+// rollBack brings back what Redis held at the snapshot. That the edges notice
+// before any of them settles again is taken for granted; they probe once a
+// second.
 func (t *turn) rollBack() {
 	t.w.image, t.w.snapshot = t.w.snapshot, -1
-	t.w.replaced = true
-	if t.w.aged {
-		t.forgetContact()
-	}
-	t.w.aged = false
+	t.forgetContact()
 	t.renewAll()
 	t.lose()
 }

@@ -15,10 +15,10 @@ const oneTick = DefaultRenewEvery
 
 // The same lengths in ticks.
 const (
-	graceTicks    = int8(DefaultTTL / oneTick)                       // a lost peer has so long to come back
+	graceTicks = int8(DefaultTTL / oneTick)                       // a lost peer has so long to come back
 	leaseTicks = int8((DefaultTTL + DefaultRenewEvery) / oneTick) // of a renewed lease, and of the hold
-	deafTicks = 2                                             // so long a dead socket can look alive to its edge
-	staleTicks = 2                                             // after so long without renewal, an edge closes its sockets
+	deafTicks  = 2                                                // so long a dead socket can look alive to its edge
+	staleTicks = 2                                                // after so long without renewal, an edge closes its sockets
 )
 
 const (
@@ -31,13 +31,11 @@ const (
 type world struct {
 	image    imageID
 	snapshot imageID // what a fail-over would bring back, one less than the image; -1 for none
-	aged     bool    // time has passed since the snapshot
 	socks    [maxSocks]sock
 	edges    [maxEdges]edgeState
 	peers    [maxPeers]peerState
 	down     bool // Redis is out of reach
 	slow     bool // its clock is behind what it was
-	replaced bool // another Redis answers, and the edges have not probed it
 	banned   bool // the member of all peers
 	epochs   int8
 	left     faults // what may still happen
@@ -74,10 +72,10 @@ type peerState struct {
 
 // faults counts what may happen how often.
 type faults struct {
-	attach                                         [maxPeers]int8
-	crash, drop, stall, outage, rollback, flush    int8
-	bye, ban, slow                                 int8
-	_                                              int8
+	attach                                      [maxPeers]int8
+	crash, drop, stall, outage, rollback, flush int8
+	bye, ban, slow                              int8
+	_                                           int8
 }
 
 // move names a step of the world.
@@ -115,15 +113,20 @@ func newWorld(s scope) world {
 	return w
 }
 
-// connected reports whether a client exchanges bytes with the edge that last
-// answered its handshake.
-func (w *world) connected(p int8) bool {
+// exchanges reports whether bytes go to and fro on the socket that speaks for
+// a client. An older one does not count: it has been replaced, not lost.
+func (w *world) exchanges(p int8) bool {
 	for _, s := range w.socks {
-		if s.gen > 0 && s.peer == p && s.gen == w.peers[p].acked && s.acked && s.dead == 0 && !w.edges[s.edge].stalled {
+		if s.speaks(w) && s.peer == p && !w.edges[s.edge].stalled {
 			return true
 		}
 	}
 	return false
+}
+
+// speaks reports whether a client hears its newest attachment by s.
+func (s sock) speaks(w *world) bool {
+	return s.gen > 0 && s.gen == w.peers[s.peer].issued && s.dead == 0
 }
 
 // open counts the sockets that a client believes in.
@@ -174,10 +177,8 @@ func (w *world) pass() {
 	for p := range w.peers {
 		q := &w.peers[p]
 		q.noticed = min(q.noticed+1, graceTicks)
-		switch {
-		case w.connected(int8(p)):
-			q.lost = 0
-		case !w.down: // nobody can come back while Redis is away
+		// Nobody can come back while Redis is away.
+		if !w.down && !w.exchanges(int8(p)) {
 			q.lost = min(q.lost+1, graceTicks)
 		}
 	}
@@ -194,11 +195,10 @@ func (w *world) pass() {
 	for i := range w.edges {
 		e := &w.edges[i]
 		e.contact = min(e.contact+1, leaseTicks)
-		if w.down || e.stalled || w.replaced {
+		if w.down || e.stalled {
 			e.contact = 0
 		}
 	}
-	w.replaced, w.aged = false, w.snapshot >= 0
 }
 
 // trust tells after how many ticks of contact the watcher of an edge believes

@@ -62,8 +62,10 @@ type Commons struct {
 	jobs  map[string]job // by the name of their shelf
 	wake  chan wakeup
 
-	// What families do when a peer has left, and when one could not be told.
+	// What families do when a peer has left that owned something, when any
+	// peer has left, and when one could not be told.
 	left   []func(context.Context, presence.Left) error
+	gone   []func(context.Context, presence.Left) error
 	missed []func(ctx context.Context, mesh, ref string) error
 }
 
@@ -74,12 +76,18 @@ type Caller struct {
 	Lease      queue.Lease
 	Key        string // shown to others: session key if there is one, else member key
 	Hello      bool   // it said hello, not session_hello
+	OneShot    bool   // it came for one command, and its leaving means nothing
 	Member     registry.Member
 	Name       string // as shown to others
 	Groups     []wire.Group
 
 	// Reply sends a frame to the caller, for requests with several answers.
 	Reply func(wire.Message)
+}
+
+// mayChange reports whether the caller may change what is another member's.
+func (c *Caller) mayChange(owner string) bool {
+	return c.Member.Key == owner || c.Member.Role == wire.RoleAdmin
 }
 
 // New builds the commons.
@@ -131,10 +139,10 @@ func (s *Commons) Handle(ctx context.Context, who *Caller, m wire.Message) (repl
 // repeated.
 func (s *Commons) Left(ctx context.Context, l presence.Left) error {
 	var errs []error
-	for _, f := range s.left {
+	for _, f := range s.gone {
 		errs = append(errs, f(ctx, l))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.disown(ctx, l))...)
 }
 
 // Missed is called when a frame that was told with a reference found its peer

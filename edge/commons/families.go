@@ -3,4 +3,9 @@ package commons
 // register enters every family into the table. The order does not matter.
 func (s *Commons) register() {
 	s.registerState()
+	s.registerMemory()
+	s.registerContext()
+	s.registerTasks()
+	s.registerSkills()
+	s.registerVault()
 }

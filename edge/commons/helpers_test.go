@@ -1,6 +1,7 @@
 package commons_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
@@ -30,6 +31,8 @@ func refusal(t *testing.T, p *edgetest.Peer, m wire.Request, code wire.Code) *wi
 	}
 	return e
 }
+
+var errNotYet = errors.New("not yet")
 
 // reqID is a fresh request id.
 func reqID() wire.ReqID { return wire.ReqID(wire.NewID(wire.ShortID)) }

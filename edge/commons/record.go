@@ -1,8 +1,10 @@
 package commons
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -40,4 +42,45 @@ func decodeAll[R any](all map[string]string) (map[string]R, error) {
 		out[field] = r
 	}
 	return out, nil
+}
+
+// idLength is the length of an id that nobody should guess: 130 bits.
+const idLength = 22
+
+func newID() string { return wire.NewID(idLength) }
+
+// notNil makes a list that is sent as [] and not as null.
+func notNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// orNull makes a text that is sent as null where there is none.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// oldestFirst orders the fields of a shelf by a time, then by name, so that two
+// askers see the same order.
+func oldestFirst[R any](records map[string]R, at func(R) int64) []string {
+	ids := make([]string, 0, len(records))
+	for id := range records {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(cmp.Compare(at(records[a]), at(records[b])), cmp.Compare(a, b))
+	})
+	return ids
+}
+
+// newestFirst is oldestFirst the other way around.
+func newestFirst[R any](records map[string]R, at func(R) int64) []string {
+	ids := oldestFirst(records, at)
+	slices.Reverse(ids)
+	return ids
 }

@@ -76,22 +76,10 @@ func TestAFullStateRefusesWhatIsNewAndTakesWhatShrinks(t *testing.T) {
 	e := edgetest.Start(t)
 	ana := e.NewMesh().Session(e, "ana")
 	big := json.RawMessage(`"` + strings.Repeat("x", 60_000) + `"`)
-	full := wire.Code("")
-	for i := range 150 {
-		id := reqID()
-		ana.Write(&wire.SetState{Key: fmt.Sprint("k", i), Value: big, ReqID: id})
-		m := edgetest.NextIf(ana.Conn, func(m wire.Message) bool {
-			r, ok := m.(wire.Reply)
-			e, bad := m.(*wire.ErrorFrame)
-			return ok && r.InReplyTo() == id || bad && e.ReqID == id
-		})
-		if e, bad := m.(*wire.ErrorFrame); bad {
-			full = e.Code
-			break
-		}
-	}
-	if full != wire.CodeFull {
-		t.Fatalf("ended with %q", full)
+	if code := fill(ana, func(i int, id wire.ReqID) wire.Request {
+		return &wire.SetState{Key: fmt.Sprint("k", i), Value: big, ReqID: id}
+	}); code != wire.CodeFull {
+		t.Fatalf("ended with %q", code)
 	}
 	ask[*wire.OK](ana, &wire.SetState{Key: "k0", Value: json.RawMessage(`1`), ReqID: reqID()})
 	ask[*wire.OK](ana, &wire.SetState{Key: "new", Value: json.RawMessage(`1`), ReqID: reqID()})

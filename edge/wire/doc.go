@@ -27,6 +27,10 @@
 // [Encode] writes either. A frame that cannot be acted on is a [*DecodeError],
 // which knows the answer it deserves.
 //
+// What types of frames there are, who sends them and what answers them, is one
+// list: [Catalogue]. A frame that asks is a [Request], one that answers a
+// [Reply], and one that no edge serves yet a [Later].
+//
 // # Handshakes
 //
 // The checks of a handshake are steps, because two of them need a registry and

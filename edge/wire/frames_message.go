@@ -65,11 +65,10 @@ func (m *Send) validate() error {
 	if m.Priority != "" && !m.Priority.Valid() {
 		return errors.New("priority must be now, next or low")
 	}
-	if len(m.Mentions) > MaxMentions {
-		return fmt.Errorf("more than %d mentions", MaxMentions)
-	}
 	return cmp.Or(
 		ClassifyTarget(m.TargetSpec).check(),
+		checkTexts("mentions", m.Mentions, MaxMentions, MaxDisplayName),
+		checkBodyVersion(m.BodyVersion),
 		checkLabel("id", m.ID, MaxCorrelationID),
 		checkLabel("client_message_id", m.ClientMessageID, MaxCorrelationID),
 		checkLabel("request_fingerprint", m.RequestFingerprint, MaxFingerprint),

@@ -10,7 +10,7 @@ const (
 	ClassDirect    TargetClass = "direct"                // a member or session key
 	ClassBroadcast TargetClass = "broadcast"             // everybody
 	ClassGroup     TargetClass = "group"                 // a group and those below it
-	ClassTopic     TargetClass = "topic"                 // a topic; not served here
+	ClassTopic     TargetClass = "topic"                 // those who joined a topic
 	ClassNobody    TargetClass = "group_with_empty_name" // accepted, and reaches nobody
 )
 

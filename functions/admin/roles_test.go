@@ -97,12 +97,12 @@ func TestAttackLearningFromErrors(t *testing.T) {
 	p := newPlace(t, admin.Config{})
 	p.full(t)
 	known, unknown := enrolled(t, p, wire.RoleMember), strings.Repeat("7", 64)
-	stranger := functionstest.Key()
+	stranger, dead := functionstest.Key(), p.bury(t, 1, known)
 	for _, c := range []struct{ method, real, made string }{
 		{"POST", "/bans/" + known, "/bans/" + unknown},
 		{"DELETE", "/members/" + known, "/members/" + unknown},
 		{"GET", "/queue/" + known, "/queue/" + unknown},
-		{"DELETE", "/dead-letters/" + deadID, "/dead-letters/" + deadID[:31] + "0"},
+		{"DELETE", "/dead-letters/" + dead, "/dead-letters/" + deadID},
 	} {
 		a := p.serve(t, signed(t, c.method, p.path(c.real), "", stranger))
 		b := p.serve(t, signed(t, c.method, p.path(c.made), "", stranger))

@@ -17,6 +17,9 @@ import (
 	"github.com/claudemesh/claudemesh/queue"
 )
 
+// deadID is the id of no dead letter.
+const deadID = "d000000123456789abcdefghijklmnop"
+
 // arrive makes a peer present, as an edge does that is alive.
 func arrive(tb testing.TB, p *place, member, key string, kind presence.Kind) {
 	tb.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/claudemesh/claudemesh/functions/admin"
+	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
 // prefix is what the name of every variable begins with.
@@ -22,7 +23,7 @@ const prefix = "functions"
 // case. On Lambda a secret may be written as secret:ARN; see [Config.Resolve].
 type Config struct {
 	Addr     string `split_words:"true" desc:"address to listen on, such as :7910; required where this does not run on Lambda"`
-	RedisURL Secret `split_words:"true" default:"redis://127.0.0.1:6379" desc:"redis://, rediss:// or unix:// address; on Lambda also secret:ARN"`
+	RedisURL Secret `split_words:"true" default:"redis://127.0.0.1:6379" desc:"redis://, rediss:// or unix:// address; several, separated by commas, are nodes of a cluster; on Lambda also secret:ARN"`
 
 	PublicURL string `split_words:"true" desc:"address that peers and browsers reach the fleet under, https://HOST; as written into answers and pages"`
 
@@ -67,9 +68,8 @@ func (c *Config) check() error {
 			problems = append(problems, errors.New("functions: config: "+problem))
 		}
 	}
-	u, err := url.Parse(string(c.RedisURL))
-	wrong(err != nil || u.Scheme == "", "FUNCTIONS_REDIS_URL is not an address such as redis://127.0.0.1:6379")
-	u, err = url.Parse(c.PublicURL)
+	wrong(redis.CheckURL(string(c.RedisURL)) != nil, "FUNCTIONS_REDIS_URL is not an address such as redis://127.0.0.1:6379, or several separated by commas")
+	u, err := url.Parse(c.PublicURL)
 	wrong(c.PublicURL != "" && (err != nil || u.Host == "" || httpScheme(u.Scheme) == ""), "FUNCTIONS_PUBLIC_URL is not an address such as https://mesh.example")
 	wrong(c.OperatorToken != "" && len(c.OperatorToken) < minOperatorToken, "FUNCTIONS_OPERATOR_TOKEN needs 16 characters or more")
 	wrong(c.MeshCreation == admin.CreationToken && c.OperatorToken == "", "FUNCTIONS_MESH_CREATION=token needs FUNCTIONS_OPERATOR_TOKEN")

@@ -208,8 +208,11 @@ func TestThePortIsTheSameEverywhere(t *testing.T) {
 		}
 	}
 	metrics, _ := environment(tpl.with(nil).container("metrics"))
-	if want := "https://127.0.0.1:" + port; metrics["SIDECAR_EDGE"] != want {
+	if want := "http://" + plain["EDGE_METRICS_ADDR"]; metrics["SIDECAR_EDGE"] != want {
 		t.Errorf("metrics are read from %q, want %q", metrics["SIDECAR_EDGE"], want)
+	}
+	if !strings.HasPrefix(plain["EDGE_METRICS_ADDR"], "127.0.0.1:") {
+		t.Errorf("metrics are served at %q, to others than the container beside", plain["EDGE_METRICS_ADDR"])
 	}
 	listener := tpl.properties("Listener")
 	if text(listener, "Protocol") != "TCP" || text(listener, "Port") != "443" || text(tpl.properties("EdgeTargets"), "Protocol") != "TCP" {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/claudemesh/claudemesh/functions/config"
+	"github.com/claudemesh/claudemesh/infra/aws/pack"
 )
 
 // functions is the template with functions of their own.
@@ -112,6 +113,29 @@ func TestFunctionsRunAsTheyAreBuiltAndBounded(t *testing.T) {
 		if text(p, "Role") != "${"+name+"Role.Arn}" {
 			t.Errorf("%s runs as %s, want its own role", name, text(p, "Role"))
 		}
+	}
+}
+
+func TestTheZipsAreTheOnesThatAreDeployed(t *testing.T) {
+	t.Parallel()
+	r, all := functions(t), load(t).ofType("AWS::Lambda::Function")
+	if len(all) != len(pack.Functions) {
+		t.Errorf("%v are packed, %v deployed", pack.Functions, all)
+	}
+	for _, name := range all {
+		p := r.properties(name)
+		arch, _ := list(p, "Architectures")[0].(string)
+		key := text(load(t).Parameters, text(p, "Code", "S3Key", "Ref"), "Default")
+		if want := pack.File(strings.ToLower(name), arch); key != want {
+			t.Errorf("%s for %s is deployed from %q, but packed as %q", name, arch, key, want)
+		}
+		if text(p, "Handler") != pack.Bootstrap {
+			t.Errorf("%s starts %q, but the zip holds %q", name, text(p, "Handler"), pack.Bootstrap)
+		}
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil || !bytes.Contains(makefile, []byte("go run ./infra/aws/cmd/pack -out bin/lambda ")) {
+		t.Errorf("make lambda does not pack into bin/lambda, where infra/README.md says it does; %v", err)
 	}
 }
 

@@ -33,6 +33,8 @@ type Backend interface {
 	Kill()
 	Stop()
 	Restart()
+	// FailsOver tells whether there are replicas that can take over.
+	FailsOver() bool
 	// FailOver has a replica take over from a master, and returns when it has.
 	FailOver(ctx context.Context) error
 	// CutSubscriptions ends all subscriptions.
@@ -72,6 +74,8 @@ func (b *single) Kind() string          { return "a single Redis" }
 func (b *single) Client() *redis.Client { return b.client }
 
 func (b *single) Address() (network, target string) { return "unix", b.URL()[len("unix://"):] }
+
+func (b *single) FailsOver() bool { return false }
 
 func (b *single) FailOver(context.Context) error { return ErrUnsupported }
 

@@ -106,9 +106,7 @@ func (b *haproxy) await(ctx context.Context) error {
 // connection that an edge refuses is offered to the next.
 func haproxyConf(addr string, edges []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `global
-  maxconn 50000
-defaults
+	fmt.Fprintf(&b, `defaults
   mode tcp
   timeout connect 1s
   timeout client 1h
@@ -123,7 +121,7 @@ backend edges
   balance roundrobin
   option httpchk GET /health/ready
   http-check expect status 200
-  default-server check inter %dms fall 1 rise 1 maxconn 50000
+  default-server check inter %dms fall 1 rise 1
 `, addr, checkEvery.Milliseconds())
 	for i, edge := range edges {
 		fmt.Fprintf(&b, "  server edge%d %s\n", i, edge)

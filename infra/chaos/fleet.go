@@ -157,25 +157,20 @@ func (f *Fleet) Close() error {
 
 func (e *edgeProcess) name() string { return fmt.Sprintf("edge%d", e.n) }
 
-// start starts the edge and waits until it serves.
+// start starts the edge and waits until it serves. One that finds no Redis ends,
+// and is started again, as any supervisor does.
 func (e *edgeProcess) start(ctx context.Context) error {
-	url := e.fleet.o.Backend.URL()
-	if e.link != nil {
-		url = e.link.URL()
-	}
-	cmd := exec.Command(e.fleet.o.Binary)
-	cmd.Env = environ(append(e.fleet.o.Env, "EDGE_ADDR="+e.addr, "EDGE_REDIS_URL="+url)...)
-	p, err := startProcess(e.fleet.o.Dir, e.name(), cmd)
-	if err != nil {
-		return err
-	}
-	e.proc = p
-	err = eventually(ctx, serveWithin, func() error {
-		if !p.running() {
-			return fmt.Errorf("%w: %w", errEnded, p.failure())
+	err := eventually(ctx, serveWithin, func() error {
+		if e.proc == nil || !e.proc.running() {
+			if err := e.launch(); err != nil {
+				return fmt.Errorf("%w: %w", errEnded, err)
+			}
 		}
 		id, err := askHealth(ctx, e.addr)
 		e.id = id
+		if err != nil && !e.proc.running() {
+			return errors.Join(err, e.proc.failure())
+		}
 		return err
 	})
 	if err != nil {
@@ -183,6 +178,18 @@ func (e *edgeProcess) start(ctx context.Context) error {
 	}
 	e.fleet.o.History.Write(history.Record{Kind: history.EdgeUp, Edge: e.id})
 	return nil
+}
+
+func (e *edgeProcess) launch() error {
+	url := e.fleet.o.Backend.URL()
+	if e.link != nil {
+		url = e.link.URL()
+	}
+	cmd := exec.Command(e.fleet.o.Binary)
+	cmd.Env = environ(append(e.fleet.o.Env, "EDGE_ADDR="+e.addr, "EDGE_REDIS_URL="+url)...)
+	var err error
+	e.proc, err = startProcess(e.fleet.o.Dir, e.name(), cmd)
+	return err
 }
 
 // gone notes that the process in this place has ended.

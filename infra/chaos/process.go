@@ -88,7 +88,7 @@ func (p *process) running() bool {
 }
 
 func lastWords(path string) string {
-	const most = 2000
+	const most = 600
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()

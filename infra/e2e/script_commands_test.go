@@ -19,7 +19,7 @@ import (
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"as": scriptAs, "mesh": scriptMesh, "claudemesh": scriptClaudemesh, "exits": scriptExits, "json": scriptJSON,
 	"capture": scriptCapture, "until": scriptUntil, "broker": scriptBroker,
-	"listen": scriptListen, "start": scriptStart, "await": scriptAwait, "unseen": scriptUnseen, "signal": scriptSignal, "ended": scriptEnded,
+	"listen": scriptListen, "start": scriptStart, "await": scriptAwait, "say": scriptSay, "unseen": scriptUnseen, "signal": scriptSignal, "ended": scriptEnded,
 }
 
 // scriptAs changes who types.

@@ -59,7 +59,7 @@ func (t *transcript) next(pattern *regexp.Regexp) (line string, found bool, chan
 	at := t.read
 	for line := range strings.Lines(t.text[t.read:]) {
 		at += len(line)
-		if strings.HasSuffix(line, "\n") && pattern.MatchString(line) {
+		if strings.HasSuffix(line, "\n") && pattern.MatchString(strings.TrimSuffix(line, "\n")) {
 			t.read = at
 			return line, true, nil
 		}
@@ -127,6 +127,13 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s did not print %q:\n%s%s", args[0], args[1], j.stdout.all(), j.stderr.all())
 		}
 	}
+}
+
+// scriptSay writes a line to a job's stdin.
+func scriptSay(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 2, "say NAME LINE")
+	_, err := io.WriteString(theJob(ts, args[0]).stdin, args[1]+"\n")
+	ts.Check(err)
 }
 
 // scriptUnseen fails if a job has printed something until now.

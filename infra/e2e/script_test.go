@@ -18,11 +18,14 @@ const scriptPatience = 5 * time.Minute
 // it. They share one edge, and meet nowhere: each makes meshes of its own.
 const scripts = "testdata/script"
 
+// operatorToken is what whoever runs this edge has.
+const operatorToken = "of-whoever-runs-this-edge"
+
 // TestEveryVerbDoesWhatItSays runs the scripts. What they can say is in
 // testdata/script/README.md.
 func TestEveryVerbDoesWhatItSays(t *testing.T) {
 	t.Parallel()
-	edge := startEdge(t, redistest.Start(t))
+	edge := startEdge(t, redistest.Start(t), "EDGE_OPERATOR_TOKEN="+operatorToken)
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.FromSlash(scripts),
 		Setup:              func(env *testscript.Env) error { return newStage(env, edge) },
@@ -54,7 +57,7 @@ type stageKey struct{}
 // value are there to be set by it.
 var forwarded = []string{
 	"CLAUDEMESH_CONFIG_DIR", "CLAUDEMESH_MESH", "CLAUDEMESH_SESSION", "CLAUDEMESH_NAME", "CLAUDEMESH_ROLE", "CLAUDEMESH_GROUPS",
-	"CLAUDE_PROJECT_DIR", "CLAUDE_CONFIG_DIR", "SHELL", "USER", "LINK",
+	"CLAUDEMESH_OPERATOR_TOKEN", "CLAUDE_PROJECT_DIR", "CLAUDE_CONFIG_DIR", "SHELL", "USER", "LINK",
 }
 
 func newStage(env *testscript.Env, edge *edgeProcess) error {
@@ -74,6 +77,8 @@ func newStage(env *testscript.Env, edge *edgeProcess) error {
 	}
 	programs := filepath.Dir(bin(t, "claudemesh"))
 	env.Setenv("PATH", programs+string(filepath.ListSeparator)+env.Getenv("PATH"))
+	env.Setenv("PROGRAMS", programs)
+	env.Setenv("OPERATOR_TOKEN", operatorToken)
 	env.Setenv("NO_COLOR", "1")
 	env.Setenv("BROKER", "ws://"+g.addr()+"/ws")
 	env.Setenv("BROKER_HTTP", "http://"+g.addr())

@@ -178,10 +178,11 @@ func (c *Client) Do(ctx context.Context, args ...any) *goredis.Cmd {
 
 // Publish rings channel with message wherever it is listened to.
 func (c *Client) Publish(ctx context.Context, channel, message string) error {
-	return c.Do(ctx, c.publishVerb(channel), channel, message).Err()
+	return c.Do(ctx, c.PublishVerb(channel), channel, message).Err()
 }
 
-func (c *Client) publishVerb(channel string) string {
+// PublishVerb is the command that rings channel.
+func (c *Client) PublishVerb(channel string) string {
 	if c.Sharded(channel) {
 		return "SPUBLISH"
 	}

@@ -36,7 +36,8 @@ func newCluster(o *goredis.Options, addrs []string) *cluster {
 	k.opt = &goredis.ClusterOptions{
 		Addrs: addrs, NewClient: k.newNode, ClusterStateReloadInterval: reloadSlotsEvery,
 		MaxRedirects: -1, MaxRetries: -1, DialerRetries: 1,
-		ClientName: o.ClientName, Protocol: o.Protocol, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
+		DisableRoutingPolicies: true, // PING would go to all masters, and fail with any of them
+		ClientName:             o.ClientName, Protocol: o.Protocol, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
 		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
 		PoolTimeout: o.PoolTimeout, PoolSize: o.PoolSize, MinIdleConns: o.MinIdleConns,
 		MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns, PoolFIFO: o.PoolFIFO,

@@ -231,7 +231,11 @@ func (p *loadPeer) deliver(c command) {
 }
 
 func (p *loadPeer) sendOnce(ctx context.Context, r *run, c command) (peer.Receipt, error) {
-	p.write(record{Kind: "send", Run: r.number, ID: c.ID, To: c.To, Lane: c.Lane})
+	sent := record{Kind: "send", Run: r.number, ID: c.ID, To: c.To, Lane: c.Lane}
+	if c.Old {
+		sent.Event = "old" // beside the others, so in no order with them
+	}
+	p.write(sent)
 	return r.client.Send(ctx, peer.Message{ID: c.ID, To: c.To, Text: c.ID, Priority: wire.Lane(c.Lane)})
 }
 

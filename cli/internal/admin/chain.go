@@ -22,7 +22,6 @@ type Chain struct {
 	Entries  int    // that hold
 	BrokenAt string // the first that does not; empty if all do
 	Complete bool   // it goes back to the mesh's beginning
-	Last     wire.AuditEntry
 }
 
 // AuditAll reads the whole log, oldest first.
@@ -61,7 +60,7 @@ func Recompute(meshID string, entries []wire.AuditEntry) Chain {
 			c.BrokenAt = e.ID
 			return c
 		}
-		prev, c.Last = e.Hash, e
+		prev = e.Hash
 		c.Entries++
 	}
 	return c

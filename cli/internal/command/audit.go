@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/admin"
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
@@ -28,7 +29,7 @@ func newAudit(a *app) *cobra.Command {
 	o := &auditOptions{app: a}
 	c := &cobra.Command{
 		Use:   "audit",
-		Short: "Show who changed what in a mesh, and check that nobody altered the log",
+		Short: "Show who changed what in a mesh, and verify the log",
 		Long: "Show who changed what in a mesh: the newest entries, the very newest at the end. The broker keeps 10,000 of\n" +
 			"them, chained by hashes; audit verify follows the chain. For the owner and admins.",
 		Example: "  claudemesh audit --limit 20\n  claudemesh audit verify",
@@ -80,6 +81,9 @@ func (o *auditOptions) list(ctx context.Context) error {
 	return o.table([]string{"WHEN", "WHO", "DID", "ABOUT", "ID"}, rows)
 }
 
+// aboutFirst are the fields of an entry that a person looks for.
+var aboutFirst = []string{"target", "targetPubkey", "pubkey", "inviteId"}
+
 // about says what an entry is about: names for keys that are known, then the
 // rest as it is.
 func (o *auditOptions) about(all *roll, payload json.RawMessage) string {
@@ -90,20 +94,38 @@ func (o *auditOptions) about(all *roll, payload json.RawMessage) string {
 		return ui.CleanLine(string(payload))
 	}
 	var words []string
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		text, isText := fields[name].(string)
-		switch {
-		case isText && len(text) == 64:
-			text = all.who(text)
-		case isText:
-			text = cmp.Or(all.byID(text), text)
-		default:
-			raw, _ := json.Marshal(fields[name]) // it was decoded from JSON
-			text = string(raw)
+	for _, name := range aboutFirst {
+		if text, ok := fields[name].(string); ok {
+			words = append(words, o.value(all, name, text))
+			delete(fields, name)
 		}
-		words = append(words, name+"="+ui.CleanLine(text))
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		words = append(words, ui.CleanLine(name)+"="+o.value(all, name, fields[name]))
 	}
 	return strings.Join(words, " ")
+}
+
+func (o *auditOptions) value(all *roll, name string, v any) string {
+	switch v := v.(type) {
+	case string:
+		switch {
+		case len(v) == 64:
+			return all.who(v)
+		case wire.IsMeshID(v):
+			return cmp.Or(ui.CleanLine(all.byID(v)), short(v))
+		}
+		return ui.CleanLine(v)
+	case json.Number:
+		if at, err := v.Int64(); err == nil && name == "expiresAt" {
+			return o.day(time.Unix(at, 0))
+		}
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return ui.CleanLine(string(raw))
 }
 
 func newAuditVerify(o *auditOptions) *cobra.Command {

@@ -105,7 +105,7 @@ func (o *deadOptions) command(verb, what, long, example string) *cobra.Command {
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case o.all && len(args) > 0:
-				return ui.Usagef("name dead letters, or say --all")
+				return ui.Usagef("name dead letters, or say --all").Hinted("%s", c.UseLine())
 			case !o.all && len(args) == 0:
 				return ui.Usagef("ID is missing").Hinted("claudemesh queue dead shows them; --all means every one")
 			}

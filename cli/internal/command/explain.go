@@ -32,7 +32,7 @@ var explanations = []explanation{
 		identity.ErrHeld, ui.ExitFailed, "another process listens for this directory's session",
 		"end it, or listen as a second one: claudemesh listen --session NAME",
 	},
-	{peer.ErrBanned, ui.ExitNotMember, "you are banned from this mesh", "only the owner of the mesh can let you back in"},
+	{peer.ErrBanned, ui.ExitNotMember, "you are banned from this mesh", "only its owner or an admin can let you back in"},
 	{peer.ErrKicked, ui.ExitFailed, "an admin removed you from the mesh for now", "join in again when it was cleared up"},
 	{
 		peer.ErrReplaced, ui.ExitFailed, "another connection took this session over",

@@ -29,9 +29,10 @@ func newInstall(a *app) *cobra.Command {
 		Use:   "install",
 		Short: "Make Claude Code, and your shell, know claudemesh",
 		Long: "Make Claude Code, and your shell, know claudemesh:\n\n" +
-			"  the MCP server    in ~/.claude.json (--scope user, or local for this directory alone),\n" +
-			"                    or in .mcp.json here, shared with the project (--scope project)\n" +
-			"  status hooks      in ~/.claude/settings.json: working while a prompt is worked on, then idle\n" +
+			"  the MCP server    in ~/.claude.json, for you, or for this directory alone\n" +
+			"                    (--scope local), or in .mcp.json here (--scope project)\n" +
+			"  status hooks      in ~/.claude/settings.json: working while a prompt is\n" +
+			"                    worked on, then idle\n" +
 			"  shell completion  for bash and fish, where the shell looks for it\n\n" +
 			"Doing it again changes nothing; claudemesh uninstall takes out exactly this. What a changed file was\n" +
 			"before stays beside it under NAME" + claudecode.BackupSuffix + ".\n\n" +
@@ -42,7 +43,7 @@ func newInstall(a *app) *cobra.Command {
 			return o.run()
 		},
 	}
-	c.Flags().StringVar(&o.scope, "scope", string(claudecode.ScopeUser), "for whom to register the MCP server: `user|project|local`")
+	c.Flags().StringVar(&o.scope, "scope", string(claudecode.ScopeUser), "for `WHOM` to register the MCP server: user, project or local")
 	c.Flags().StringVar(&o.program, "command", "", "the `PROGRAM` to register (default this one)")
 	c.Flags().BoolVar(&o.print, "print", false, "print the command and the JSON that register the MCP server, and change nothing")
 	c.Flags().BoolVar(&o.dry, "dry-run", false, "show what would be changed, and change nothing")

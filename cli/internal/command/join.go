@@ -267,7 +267,7 @@ func explainJoin(code string) error {
 		wire.JoinMeshNotFound:    {"the mesh is not there any more", ""},
 		wire.JoinOwnerMismatch:   {"the invite was not made by the mesh's owner", "do not use it"},
 		wire.JoinPayloadMismatch: {"the invite was altered", "ask for the link again"},
-		wire.JoinBanned:          {"this key is banned from the mesh", "only the owner of the mesh can let you back in"},
+		wire.JoinBanned:          {"this key is banned from the mesh", "only its owner or an admin can let you back in"},
 		wire.ClaimMeshFull:       {"the mesh has as many members as it may", "ask its owner to remove some"},
 		wire.ClaimRateLimited:    {"too many tried to join just now", "wait a minute and try again"},
 		wire.ClaimUnavailable:    {"the broker cannot enrol anybody just now", "try again in a moment"},

@@ -54,7 +54,7 @@ func (o *kickOptions) command(verb, what, long, example string) *cobra.Command {
 			typed := ""
 			switch {
 			case len(args) > 0 && o.all:
-				return ui.Usagef("name a peer, or say --all")
+				return ui.Usagef("name a peer, or say --all").Hinted("%s", c.UseLine())
 			case len(args) > 0:
 				typed = args[0]
 			case !o.all:

@@ -51,18 +51,26 @@ func (a *app) memberList(ctx context.Context) error {
 	}
 	var rows [][]string
 	for _, m := range all.members {
-		name := ui.CleanLine(m.DisplayName)
-		if a.out.Terminal() && m.Pubkey == all.self {
-			name += " (you)"
+		name, role, state := ui.CleanLine(m.DisplayName), ui.CleanLine(m.Role), stateOf(m)
+		if a.out.Terminal() {
+			if m.Pubkey == all.self {
+				name += " (you)"
+			}
+			if state != stateActive {
+				role = state // all that counts now
+			}
+			state = ""
 		}
 		rows = append(rows, []string{
-			name, ui.CleanLine(m.Role), a.usual(stateOf(m), "active"), a.usual(strconv.Itoa(len(m.Present)), "0"),
-			ui.CleanLine(m.RoleTag), groupNames(m.Groups), a.usual(ui.CleanLine(m.MessageMode), wire.ModePush),
-			a.when(m.JoinedAt.Time), a.key(m.Pubkey),
+			name, role, state, a.usual(strconv.Itoa(len(m.Present)), "0"),
+			a.usual(ui.CleanLine(m.MessageMode), wire.ModePush), a.key(m.Pubkey), a.day(m.JoinedAt.Time),
+			ui.CleanLine(m.RoleTag), groupNames(m.Groups),
 		})
 	}
-	return a.table([]string{"NAME", "ROLE", "STATE", "HERE", "TAG", "GROUPS", "MODE", "JOINED", "KEY"}, rows)
+	return a.table([]string{"NAME", "ROLE", "STATE", "HERE", "MODE", "KEY", "JOINED", "TAG", "GROUPS"}, rows)
 }
+
+const stateActive = "active"
 
 func stateOf(m wire.MeshMember) string {
 	switch {
@@ -71,7 +79,7 @@ func stateOf(m wire.MeshMember) string {
 	case m.RevokedAt != nil:
 		return "revoked"
 	}
-	return "active"
+	return stateActive
 }
 
 type memberSetOptions struct {
@@ -130,7 +138,8 @@ func (o *memberSetOptions) change(given func(flag string) bool) (*wire.SetMember
 	case err != nil:
 		return nil, err
 	case o.noGroups && len(groups) > 0:
-		return nil, ui.Usagef("--group and --no-groups contradict each other")
+		return nil, ui.Usagef("--group and --no-groups contradict each other").
+			Hinted("name the groups that it is to be in, or say --no-groups")
 	case o.noGroups:
 		in.Groups = &[]wire.Group{}
 	case len(groups) > 0:

@@ -69,7 +69,8 @@ type settingsAnswer struct {
 func (o *settingsOptions) run(ctx context.Context) error {
 	mode, given := map[string]wire.GroupMode{"on": wire.GroupPlain, "off": wire.GroupSealed}[o.plaintext]
 	if o.plaintext != "" && !given {
-		return ui.Usagef("--plaintext-groups %q is neither on nor off", o.plaintext)
+		return ui.Usagef("--plaintext-groups %q is neither on nor off", o.plaintext).
+			Hinted("--plaintext-groups on, or --plaintext-groups off")
 	}
 	if err := o.parse(); err != nil {
 		return err

@@ -18,8 +18,8 @@ func newPeers(a *app) *cobra.Command {
 		Short: "Show who is here",
 		Long: "Show who is here. ✓ marks peers whose safety number you have compared: claudemesh verify PEER. In a pipe the\n" +
 			"last column says verified.",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.peers(c.Context()) },
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.peers(c.Context()) },
 	}
 }
 

@@ -120,7 +120,7 @@ func addLimitFlag(c *cobra.Command, limit *int) {
 
 func checkLimit(n int) error {
 	if n < 1 || n > admin.MaxPage {
-		return ui.Usagef("--limit must be 1 to %d", admin.MaxPage)
+		return ui.Usagef("--limit must be 1 to %d", admin.MaxPage).Hinted("--limit %d is the most", admin.MaxPage)
 	}
 	return nil
 }

@@ -44,3 +44,11 @@ func (a *app) when(t time.Time) string {
 	}
 	return stamp(t)
 }
+
+// day is when without the hour, where a person has more to read.
+func (a *app) day(t time.Time) string {
+	if a.out.Terminal() && !t.IsZero() {
+		return t.Local().Format(time.DateOnly)
+	}
+	return a.when(t)
+}

@@ -27,6 +27,7 @@ type conn struct {
 	out    chan []byte         // frames to write; never closed
 	kicks  chan struct{}       // a send waits to be written
 	hellos chan *wire.HelloAck // the broker's greeting
+	anew   chan struct{}       // the broker wants a whole handshake
 	moved  chan time.Duration  // the broker restarts and wants us back after this
 	failed chan error          // the handler gave up
 	closed chan struct{}       // closed by OnClose
@@ -72,7 +73,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	n := &conn{
 		c: c, start: time.Now(),
 		frames: make(chan wire.Message, maxQueued), out: make(chan []byte, maxUnwritten), kicks: make(chan struct{}, 1),
-		hellos: make(chan *wire.HelloAck, 1), moved: make(chan time.Duration, 1), failed: make(chan error, 1),
+		hellos: make(chan *wire.HelloAck, 1), anew: make(chan struct{}, 1), moved: make(chan time.Duration, 1), failed: make(chan error, 1),
 		closed: make(chan struct{}),
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.t.dial)
@@ -165,27 +166,48 @@ func (n *conn) serve(ctx context.Context) (out outcome) {
 	}
 }
 
-// greet sends the hello and waits for its answer.
+// greet says who we are and waits for the answer. A token that does not serve
+// any more costs one more round trip, and no connection.
 func (n *conn) greet(ctx context.Context) (*wire.HelloAck, error) {
-	frame, err := wire.Encode(n.c.hello(time.Now()))
-	if err != nil {
+	opening, resumes := n.c.opening(time.Now())
+	if err := n.say(opening); err != nil {
 		return nil, err
 	}
-	n.put(frame)
 	late := time.NewTimer(n.c.t.hello)
 	defer late.Stop()
-	select {
-	case ack := <-n.hellos:
-		return ack, nil
-	case <-n.closed:
-		return nil, n.reason()
-	case err := <-n.failed:
-		return nil, fmt.Errorf("%w: %w", errHandler, err)
-	case <-late.C:
-		return nil, fmt.Errorf("peer: no answer to hello within %v", n.c.t.hello)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		select {
+		case ack := <-n.hellos:
+			n.c.setToken(ack.ResumeToken)
+			return ack, nil
+		case <-n.anew:
+			n.c.setToken("")
+			if !resumes {
+				continue // what it refuses was no resume
+			}
+			resumes = false
+			if err := n.say(n.c.hello(time.Now())); err != nil {
+				return nil, err
+			}
+		case <-n.closed:
+			return nil, n.reason()
+		case err := <-n.failed:
+			return nil, fmt.Errorf("%w: %w", errHandler, err)
+		case <-late.C:
+			n.c.setToken("") // whatever keeps a broker from answering a resume
+			return nil, fmt.Errorf("peer: no answer to hello within %v", n.c.t.hello)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+}
+
+func (n *conn) say(m wire.Message) error {
+	frame, err := wire.Encode(m)
+	if err == nil {
+		n.put(frame)
+	}
+	return err
 }
 
 // leave says goodbye, unless the place is to be kept, and gives the broker a

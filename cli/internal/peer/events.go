@@ -77,6 +77,13 @@ func (n *conn) receiveError(m *wire.ErrorFrame) {
 	if m.ReqID != "" && n.c.answer(m.ReqID, m) {
 		return
 	}
+	if !n.greeted && refusesResume(m) {
+		select {
+		case n.anew <- struct{}{}:
+		default:
+		}
+		return
+	}
 	n.c.log.Warn("broker reports an error", "code", m.Code, "message", m.Message)
 	if !n.greeted {
 		n.refusal = m

@@ -100,6 +100,7 @@ type Client struct {
 	changed chan struct{}
 	ack     *wire.HelloAck // the last one
 	cursor  string
+	token   string      // what the next connection resumes with; empty: it says hello
 	pending []*outgoing // in the order of their sends
 	waiting map[wire.ReqID]chan wire.Message
 	lastReq uint64

@@ -119,7 +119,7 @@ func (t *troubles) leaseEnd(p *person, w window) int64 {
 }
 
 func (t *troubles) outageIn(w window) bool {
-	return slices.ContainsFunc(t.all, func(f trouble) bool { return f.edge == "" && f.overlaps(w) })
+	return slices.ContainsFunc(t.all, func(f trouble) bool { return slices.Contains(outages, f.what) && f.overlaps(w) })
 }
 
 // settledBy is when even a held departure must have been announced.

@@ -56,7 +56,7 @@ const firstRune = 0x10000
 func (r *Report) proveLanes(t *troubles, m *mail) {
 	lanes := map[lane][]*message{}
 	for _, msg := range m.order {
-		if msg.to != "*" {
+		if msg.to != "*" && !msg.beside {
 			k := lane{msg.from, msg.to, msg.lane}
 			lanes[k] = append(lanes[k], msg)
 		}

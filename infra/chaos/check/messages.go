@@ -15,6 +15,7 @@ type message struct {
 	sent               history.Record // the first send
 	acked              history.Record // the first ack; At is 0 if there was none
 	refused            bool
+	beside             bool                      // sent beside the others, so in no order with them
 	first              map[string]history.Record // by recipient, its first surfacing
 }
 
@@ -81,7 +82,7 @@ func (m *mail) send(tr *truth, l history.Record) {
 	if p == nil {
 		return
 	}
-	msg := &message{id: l.ID, from: l.Peer, to: l.To, lane: l.Lane, mesh: p.mesh, sent: l, first: map[string]history.Record{}}
+	msg := &message{id: l.ID, from: l.Peer, to: l.To, lane: l.Lane, mesh: p.mesh, sent: l, beside: l.Event == history.Beside, first: map[string]history.Record{}}
 	m.byID[l.ID] = msg
 	m.order = append(m.order, msg)
 }
@@ -163,6 +164,9 @@ func (r *Report) sumUp(t *troubles, tr *truth, m *mail) {
 func (r *Report) checkOrder(m *mail) {
 	last := map[lane]history.Record{}
 	for _, msg := range m.order {
+		if msg.beside {
+			continue
+		}
 		for who, got := range msg.first {
 			k := lane{msg.from, who, msg.lane + msg.to}
 			if before := last[k]; before.At > got.At {

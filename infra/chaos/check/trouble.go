@@ -51,8 +51,12 @@ func findTroubles(c Config, all []history.Record) *troubles {
 var severs = []string{history.KillEdge, history.StopEdge, history.IsolateEdge}
 
 // served is a connection without the stretches in which its edge was severed.
+// A goodbye ends it when it is said: it is heard before its answer.
 func (t *troubles) served(s span) []window {
 	out := []window{{s.greeted, s.closed}}
+	if s.goodbye != 0 {
+		out[0].to = min(s.closed, s.goodbye)
+	}
 	for _, f := range t.all {
 		if f.edge != s.edge || !slices.Contains(severs, f.what) {
 			continue
@@ -66,13 +70,19 @@ func (t *troubles) served(s span) []window {
 			if w.from < f.from {
 				next = append(next, window{w.from, f.from})
 			}
-			if f.to < w.to {
+			if f.to < w.to && !t.tooLate(f, w) {
 				next = append(next, window{f.to, w.to})
 			}
 		}
 		out = next
 	}
 	return out
+}
+
+// tooLate reports whether a connection was over when its edge came back: the
+// edge finds that the lease has ended and closes it.
+func (t *troubles) tooLate(f trouble, w window) bool {
+	return f.to-f.from >= nanos(t.c.TTL-t.c.Slack) && w.to-f.to < nanos(t.c.Gap)
 }
 
 // outages lists the faults after which edges settle nothing for a while.
@@ -103,10 +113,8 @@ func (t *troubles) earliest(from int64) int64 {
 // without a hold: Redis was well, and some edge was, for long enough before.
 func (t *troubles) punctual(w window) bool {
 	w.from -= nanos(t.c.hold() + 2*t.c.Gap)
-	for _, f := range t.all {
-		if f.edge == "" && f.overlaps(w) && slices.Contains(outages, f.what) {
-			return false
-		}
+	if t.outageIn(w) {
+		return false
 	}
 	for id, up := range t.edges {
 		if up.from < w.from && w.to < up.to && !t.touched(id, w) {

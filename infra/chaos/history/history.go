@@ -60,6 +60,10 @@ const (
 	Vanish  = "vanish"
 )
 
+// Beside, in Event of [Send], marks what went through a client that had been
+// taken over, next to the messages of its successor.
+const Beside = "old"
+
 // The faults, in Event of [Fault] and [Healed].
 const (
 	KillEdge    = "edge killed"

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/claudemesh/claudemesh/infra/chaos"
+	"github.com/claudemesh/claudemesh/infra/chaos/history"
+)
+
+type options struct {
+	edges  int
+	single bool
+	bin    string // directory of the edge and the command line
+	out    io.Writer
+}
+
+func parse(args []string) (options, error) {
+	o := options{out: os.Stdout}
+	fs := flag.NewFlagSet("fleet", flag.ContinueOnError)
+	fs.IntVar(&o.edges, "edges", 3, "")
+	fs.BoolVar(&o.single, "single", false, "one Redis instead of a cluster")
+	fs.StringVar(&o.bin, "bin", ownDir(), "`directory` of the edge's binary")
+	return o, fs.Parse(args)
+}
+
+// ownDir is where the programs are that were built together with this one.
+func ownDir() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "."
+	}
+	return filepath.Dir(self)
+}
+
+// run runs a fleet until ctx ends, or until one of its processes does.
+func run(ctx context.Context, o options) (err error) {
+	dir, err := os.MkdirTemp("", "fleet")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// Everything outlives ctx, to be ended in order.
+	work := context.WithoutCancel(ctx)
+	backend, err := startBackend(work, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, backend.Close()) }()
+	f, err := chaos.StartFleet(work, chaos.FleetOptions{
+		Edges: o.edges, Binary: filepath.Join(o.bin, "edge"), Dir: dir, Install: true, Backend: backend, Say: o.out,
+		History: history.NewWriter(io.Discard), Env: []string{"EDGE_DRAIN_WITHIN=2s"},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	welcome(o, f, backend, dir)
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(o.out, "stopping: the edges drain, then Redis ends")
+		return nil
+	case what := <-f.Ended(ctx):
+		return fmt.Errorf("a part ended by itself: %s", what)
+	}
+}
+
+func startBackend(ctx context.Context, o options) (chaos.Backend, error) {
+	return chaos.StartSingle(ctx, 0)
+}
+
+// welcome tells what runs and what to type next. Its lines are to be pasted
+// into another terminal.
+func welcome(o options, f *chaos.Fleet, backend chaos.Backend, dir string) {
+	cli := filepath.Join(o.bin, "claudemesh")
+	second := filepath.Join(dir, "second-peer")
+	fmt.Fprintf(o.out, `
+  peers   %s (%s)
+  edges   %s
+  redis   %s, %s
+  logs    %s
+
+A first mesh, and a second peer in it; paste into another terminal:
+
+  export CLAUDEMESH_CONFIG_DIR=%[9]s CLAUDEMESH_BROKER_URL=%[1]s
+  %[7]s create demo
+  mkdir -p %[8]s && CLAUDEMESH_CONFIG_DIR=%[8]s %[7]s join "$(%[7]s invite --mesh demo)"
+
+Kill an edge and see that nobody leaves. Nothing of this is kept; Ctrl-C stops everything.
+
+`, f.URL(), f.Balancer(), strings.Join(f.EdgeAddrs(), "  "), backend.Kind(), backend.URL(), dir, cli, second,
+		filepath.Join(dir, "first-peer"))
+}
