@@ -76,6 +76,10 @@ fuzz: redis ## Run each fuzz target for FUZZTIME (20s)
 		go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
+.PHONY: explore
+explore: ## Explore the lease protocol widely, for MINUTES (10) in all
+	EXPLORE_MINUTES=$(or $(MINUTES),10) go test -count=1 -timeout 0 -v -run '^TestExploreWide$$' ./presence
+
 .PHONY: cover
 cover: redis ## Measure how much the tests cover, over all packages; coverage.html shows where
 	go test -timeout 15m -coverpkg=./... -coverprofile=coverage.out ./...
@@ -102,3 +106,7 @@ npm: ## Pack the command line for npm into bin/npm, for four platforms
 bench-cli: build ## Measure `claudemesh peers` beside an empty Node process
 	@$(GOBUILD) -o bin/ ./infra/cmd/dev
 	@go run ./infra/cmd/benchcli
+
+.PHONY: bench-resume
+bench-resume: redis ## Measure what a resume costs the servers beside a whole handshake
+	go test -run '^$$' -bench Resume -benchtime 1000x ./edge

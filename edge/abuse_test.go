@@ -30,7 +30,7 @@ func TestBadFramesGetAnAnswerOrSilenceAndNeverEndTheSocket(t *testing.T) {
 		`{"type":"message_status","messageId":"dAAAAAAAAAAAAAAA"}`:        wire.CodeNotFound,
 		`{"type":"client_ack"}`:                                           wire.CodeInvalidArgument,
 		`{"type":"send"}`:                                                 wire.CodeInvalidArgument,
-		`{"type":"remember","_reqId":"1"}`:                                wire.CodeUnknownType,
+		`{"type":"time_travel","_reqId":"1"}`:                             wire.CodeUnknownType,
 	} {
 		ana.WriteText(text)
 		got := edgetest.Next[*wire.ErrorFrame](ana)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/presence"
@@ -92,18 +94,28 @@ func (s *Server) sessionHello(ctx context.Context, k *socket, h *wire.SessionHel
 	return s.admit(ctx, k, a)
 }
 
-// lookUp asks the registry who this is.
+// lookUp asks the registry who this is, and what is remembered of it. The
+// questions go out together, since none of them waits for another's answer.
 func (s *Server) lookUp(ctx context.Context, a *admission, stranger func() *wire.Refusal) error {
+	var besides errgroup.Group
+	besides.Go(func() (err error) {
+		a.grants, err = s.registry.Grants(ctx, a.mesh, a.key)
+		return err
+	})
+	if a.kind != presence.KindSession {
+		besides.Go(func() error { return s.remember(ctx, a) })
+	}
 	var err error
-	if a.meshInfo, a.member, err = s.registry.Admission(ctx, a.mesh, a.key); err != nil {
+	a.meshInfo, a.member, err = s.registry.Admission(ctx, a.mesh, a.key)
+	others := besides.Wait()
+	if err != nil {
 		return refusalOf(err, a, stranger)
 	}
-	if a.grants, err = s.registry.Grants(ctx, a.mesh, a.key); err != nil {
-		return err
-	}
-	if a.kind == presence.KindSession {
-		return nil
-	}
+	return others
+}
+
+// remember reads what was kept of the member's last hello connection.
+func (s *Server) remember(ctx context.Context, a *admission) error {
 	saved, ok, err := s.presence.Saved(ctx, a.mesh, a.key)
 	if err != nil || !ok {
 		return err

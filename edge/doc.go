@@ -9,13 +9,15 @@
 //	netconn.go under gws: refuses large frames by their headers, writes whole frames
 //	socket.go  from upgrade to close; a stranger until its handshake
 //	admit.go   the handshake: registry, subscribe, attach, hello_ack
+//	resume.go  the short one: a token, a signature, one script
 //	conn.go    a socket that has said hello: one attachment of one peer
 //	route.go   frames, one after the other, each answered or timed out
 //	outbox.go  the only way to write: bounded, closed 4008 when it overflows
 //
 // # What reaches a peer
 //
-//	bus.go     the one subscription; probes itself, because it can go deaf
+//	bus.go     what is listened to, and on which Redis node
+//	line.go    the subscription to one node; probes itself, because it can go deaf
 //	hub.go     the meshes that have a peer here, and what each bell means
 //	feed.go    one mesh's journal in the order of its SEQs, given to live peers
 //	pump.go    brings one peer what it missed, until it is live
@@ -44,7 +46,7 @@
 // # Locks
 //
 // "A → B" means that B may be taken while A is held. None is held across Redis
-// or a socket, except bus.order, which exists to keep commands in order.
+// or a socket.
 //
 //	feed.mu → socket.mu → outbox.mu   an entry goes to many outboxes
 //	box.mu  → socket.mu → outbox.mu   pushes of a lane stay in order
@@ -62,6 +64,10 @@
 //     connections at once; the peer's own inbox waits for it.
 //   - A peer that is sent away is served until its moment: the restarting
 //     frames go out together, the closes one after the other.
+//   - A resume token is not trusted: the attach script compares what it says
+//     with the record, and the peer's signature is the proof. So its key may
+//     lie in Redis where none is configured. It has no time of its own, because
+//     it must still serve when a connection of days is lost; the lease ends it.
 //   - The pump starts behind hello_ack, so that nothing can overtake it; what
 //     fails after it is tried again, not refused.
 package edge

@@ -186,6 +186,9 @@ func (c *conn) bringInboxes(ctx context.Context) (done bool, err error) {
 	if err := c.refreshStatus(ctx); err != nil {
 		return false, err
 	}
+	if err := c.skipEmpty(ctx); err != nil {
+		return false, err
+	}
 	done = true
 	for i := range c.box.inboxes {
 		for j := range c.box.inboxes[i].lanes {

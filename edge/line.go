@@ -48,6 +48,7 @@ func (l *line) listen(ctx context.Context) error {
 	l.bus.mu.Lock()
 	node := l.node
 	l.drop, l.asked, l.leaving, l.mark = nil, map[string]int{}, map[string]int{}, ""
+	l.silencedLocked() // the last words of the connection before may have said otherwise
 	l.bus.mu.Unlock()
 	l.heard.Store(time.Now().UnixNano())
 	l.wake()
@@ -68,6 +69,10 @@ func (l *line) listen(ctx context.Context) error {
 func (l *line) lose() {
 	l.bus.mu.Lock()
 	defer l.bus.mu.Unlock()
+	l.silencedLocked()
+}
+
+func (l *line) silencedLocked() {
 	for _, t := range l.topics {
 		t.sent = false
 		t.silenced()

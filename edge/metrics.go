@@ -91,6 +91,7 @@ type metrics struct {
 	registry  *prometheus.Registry
 	sockets   prometheus.Gauge
 	strangers prometheus.Gauge
+	deepest   prometheus.Gauge
 	frames    map[wire.Type]prometheus.Counter
 	closed    map[closeReason]prometheus.Counter
 	hits      map[bound]prometheus.Counter
@@ -108,6 +109,7 @@ func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.sockets = gauge("edge_sockets", "sockets that have said hello")
 	m.strangers = gauge("edge_strangers", "sockets that have not said hello")
+	m.deepest = gauge("edge_deepest_lane", "messages in the fullest lane of all inboxes, as far as this edge has looked")
 	m.gaps = counter("edge_journal_gaps_total", "times the journal was read because a bell was missed")
 	m.resyncs = counter("edge_resyncs_total", "peers told that the journal no longer reaches back far enough")
 	m.deaf = counter("edge_resubscriptions_total", "times the subscription was lost or deaf")
@@ -129,7 +131,7 @@ func newMetrics() *metrics {
 		[]pushKind{pushDirect, pushRepeat, pushFanout, pushPresence, pushCommons})
 	m.resumes = labelled(m.registry, "edge_resumes_total", "handshakes that went on with an attachment, by what became of them",
 		"outcome", []resumeOutcome{resumeTaken, resumePassed, resumeForeign, resumeRefused})
-	m.registry.MustRegister(m.sockets, m.strangers, m.gaps, m.resyncs, m.deaf, m.lateness, m.handling, m.renewals,
+	m.registry.MustRegister(m.sockets, m.strangers, m.deepest, m.gaps, m.resyncs, m.deaf, m.lateness, m.handling, m.renewals,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -4,29 +4,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
 )
-
-// messageBody is what a message's author and the sending edge know of it: the
-// push without what Redis decides (id, time, place). It is stored as text and
-// spliced into the frame when it is delivered, without being parsed again.
-type messageBody struct {
-	MeshID             string    `json:"meshId"`
-	SenderPubkey       string    `json:"senderPubkey"`
-	SenderMemberID     string    `json:"senderMemberId,omitempty"`
-	SenderName         string    `json:"senderName,omitempty"`
-	TargetSpec         string    `json:"targetSpec"`
-	Priority           wire.Lane `json:"priority,omitempty"`
-	Nonce              string    `json:"nonce"`
-	Ciphertext         string    `json:"ciphertext"`
-	ClientMessageID    string    `json:"client_message_id,omitempty"`
-	RequestFingerprint string    `json:"request_fingerprint,omitempty"`
-	ReplyToID          string    `json:"replyToId,omitempty"`
-}
 
 // isoTime is how the wire writes a moment.
 const isoTime = "2006-01-02T15:04:05.000Z"
@@ -102,7 +86,7 @@ func (p *pushOf) frame() frame {
 	default:
 		p.encoded = eventFrame(&wire.Push{
 			Event: wire.Event(e.Event), EventData: json.RawMessage(e.Body), MessageID: e.ID, MeshID: p.mesh,
-			CreatedAt: wire.At(time.UnixMilli(e.At)), Cursor: cursor,
+			CreatedAt: wire.At(time.UnixMilli(e.At)), Cursor: cursor, Priority: urgency(e),
 		})
 	}
 	return p.encoded
@@ -121,12 +105,23 @@ func (s stamp) extend(body string) frame {
 
 // eventFrame completes a system push.
 func eventFrame(m *wire.Push) frame {
-	m.Subtype, m.SenderPubkey, m.Priority = wire.SubtypeSystem, wire.SystemSender, wire.LaneLow
+	m.Subtype, m.SenderPubkey = wire.SubtypeSystem, wire.SystemSender
+	if m.Priority == "" {
+		m.Priority = wire.LaneLow
+	}
 	b, err := wire.Encode(m)
 	if err != nil {
 		b = []byte(`{"type":"push","subtype":"system"}`) // event data that is no JSON; nobody writes such
 	}
 	return textFrame(b)
+}
+
+// urgency is the priority of an event, "" for the usual one.
+func urgency(e *queue.JournalEntry) wire.Lane {
+	if strings.Contains(e.Flags, queue.FlagNow) {
+		return wire.LaneNow
+	}
+	return ""
 }
 
 // resyncPush tells a peer that the journal no longer reaches back to what it

@@ -10,17 +10,14 @@ import (
 	"github.com/claudemesh/claudemesh/queue"
 )
 
-// TestAStoredBodyBecomesThePushThatTheWireDefines holds messageBody against
+// TestAStoredBodyBecomesThePushThatTheWireDefines holds wire.PushBody against
 // wire.Push: the edge stores the one and splices it into the other.
 func TestAStoredBodyBecomesThePushThatTheWireDefines(t *testing.T) {
 	t.Parallel()
-	body, err := json.Marshal(messageBody{
+	body := wire.PushBody{
 		MeshID: "m", SenderPubkey: "k", SenderMemberID: "i", SenderName: `a "name"`, TargetSpec: "@g", Priority: wire.LaneNow,
 		Nonce: "n", Ciphertext: "c", ClientMessageID: "cid", RequestFingerprint: "fp", ReplyToID: "r",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}.Encode()
 	f := stamp{id: "id", at: 1_767_225_600_123, member: "mk", cursor: "e/1/id"}.splice(string(body))
 	m, err := wire.DecodeFromEdge(f[4:]) // two bytes of header and two of length
 	if err != nil {

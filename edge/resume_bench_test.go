@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	// returning is how many peers come back at a time, and perMesh how many of
-	// them share a mesh.
+	// returning is how many peers come back at a time, and meshes how many
+	// meshes they share.
 	returning = 16
-	perMesh   = 50
+	meshes    = 16
 
 	// afterwards is how long what follows an answer may take: the inboxes.
 	afterwards = 500 * time.Millisecond
@@ -56,8 +56,8 @@ func comeBack(b *testing.B, how func(*edgetest.Peer, *edgetest.Edge)) costs {
 	for len(peers) < b.N {
 		m := old.NewMesh()
 		m.Session(fresh, "keeps the mesh open")
-		for range min(perMesh, b.N-len(peers)) {
-			peers = append(peers, m.Session(old, "ana"))
+		for i := range min(b.N/meshes+1, b.N-len(peers)) {
+			peers = append(peers, m.Session(old, fmt.Sprint("member ", i)))
 		}
 	}
 	for _, p := range peers {

@@ -87,6 +87,7 @@ func (s *Server) retire(ctx context.Context) error {
 	n := s.redis.Partitions()
 	tick := time.NewTicker(max(retireEvery/time.Duration(n), time.Second))
 	defer tick.Stop()
+	deepest := &depth{gauge: s.metrics.deepest, round: n}
 	for partition := int(spread(time.Duration(n))); ; partition = (partition + 1) % n {
 		select {
 		case <-ctx.Done():
@@ -96,5 +97,6 @@ func (s *Server) retire(ctx context.Context) error {
 		if _, err := s.queue.Retire(ctx, partition, retireAtOnce); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "retire old messages", "partition", partition, "err", err)
 		}
+		s.measure(ctx, deepest, partition)
 	}
 }

@@ -96,11 +96,11 @@ func (s *Server) handleStranger(ctx context.Context, k *socket, data []byte) {
 	k.hello.Stop()
 	if err := s.handshake(ctx, k, m); err != nil {
 		r := asRefusal(err)
-		switch r.Code {
-		case wire.CodeResumeRefused:
+		if r.Code == wire.CodeResumeRefused {
 			s.refuseResume(k, r)
 			return
-		case wire.CodeUnavailable:
+		}
+		if r.Code == wire.CodeUnavailable {
 			s.log.WarnContext(ctx, "handshake", "err", err)
 		}
 		k.refuse(r, closedRefused)

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -40,14 +39,11 @@ func (c *conn) store(ctx context.Context, m *wire.Send) (queue.Receipt, error) {
 	if target.Class == wire.ClassDirect {
 		priority = m.Lane()
 	}
-	body, err := json.Marshal(messageBody{
+	body := wire.PushBody{
 		MeshID: c.peer.Mesh, SenderPubkey: c.key, SenderMemberID: c.member.ID, SenderName: c.copyRecord().DisplayName,
 		TargetSpec: m.TargetSpec, Priority: priority, Nonce: m.Nonce, Ciphertext: m.Ciphertext,
 		ClientMessageID: m.ClientMessageID, RequestFingerprint: m.RequestFingerprint, ReplyToID: m.ReplyToID,
-	})
-	if err != nil {
-		return queue.Receipt{}, err
-	}
+	}.Encode()
 	sender := queue.Sender{Peer: c.peer.ID, Member: c.member.Key, Key: c.key}
 	switch target.Class {
 	case wire.ClassTopic:

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
@@ -9,12 +10,16 @@ import (
 // cleaners is how many clean-ups run at once in one process.
 const cleaners = 4
 
-// settle settles peers that are believed to have left. While the watcher is
-// holding it does nothing: the due index still has them when the hold ends.
+// settle settles peers that are believed to have left. Those in partitions that
+// are on hold it leaves alone: the due index still has them when the hold ends.
 func (w *Watcher) settle(ctx context.Context, peers []Peer) {
-	if len(peers) == 0 || w.Holding() {
+	if len(peers) == 0 {
 		return
 	}
+	trustIn := w.trustIn(ctx)
+	peers = slices.DeleteFunc(peers, func(p Peer) bool {
+		return trustIn(w.store.rdb.Partition(p.Mesh)) != trusted
+	})
 	calls := make([]redis.Call, len(peers))
 	for i, p := range peers {
 		keys, args := w.store.subject(p, newEpoch())

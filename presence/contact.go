@@ -70,3 +70,10 @@ func (c *contact) trusted(now time.Time) bool {
 	defer c.mu.Unlock()
 	return !c.since.IsZero() && now.Sub(c.last.answered) <= c.gap && now.Sub(c.since) >= c.wait
 }
+
+// fresh reports whether an answer came within the last d.
+func (c *contact) fresh(now time.Time, d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.since.IsZero() && now.Sub(c.last.answered) <= d
+}

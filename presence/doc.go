@@ -9,6 +9,7 @@
 // # Verbs
 //
 // [Store.Attach] gives the lease to a connection, and the newest wins.
+// [Store.Resume] does so for a peer whose last attachment is known, and only then.
 // [Store.Renew] keeps it. [Store.Detach] starts the grace of one TTL when the
 // socket is lost. [Store.Leave] is a goodbye. [Store.Settle] announces a peer
 // whose lease ran out. [Store.Update] and [Store.SetStatus] change the record.
@@ -37,6 +38,19 @@
 // What a departed peer owned is cleaned up by a callback, repeated by whoever
 // sweeps until it succeeds. The note of it names the generation, since the peer
 // may be back by then.
+//
+// # How it is tested
+//
+// explore_test.go visits every state that two edges, two sockets and a few
+// faults can lead to, nearest first, and asks the real scripts what happens in
+// each: crashes between any two steps, stalls longer than a lease, lost bells,
+// outages, fail-overs to a replica that is behind, FLUSHALL, bans. In each
+// state it lets everything arrive that replaced attachments may still have
+// under way, and lets all edges die, and compares what was announced with what
+// happened. explore_revert_test.go takes away one guard after the other, and
+// wants to see the shortest way to what it prevents. What is not explored: an
+// edge that alone loses Redis, and the second between a fail-over and the next
+// probe, in which a watcher may still settle.
 //
 // # Keys
 //

@@ -126,9 +126,13 @@ func splitScore(item string) (member string, score int64) {
 	return item[:at], score
 }
 
-// later is what is held after d: leases run out, deadlines come nearer.
+// later is what is held after d: leases run out, deadlines come nearer, and
+// clean-ups are done. How long ago a deadline was does not matter.
 func (i *image) later(d time.Duration) (out []keyImage) {
 	for _, k := range i.keys {
+		if strings.HasPrefix(k.name, "cleanup:") {
+			continue
+		}
 		if k.ttl > 0 {
 			if k.ttl -= d; k.ttl <= 0 {
 				continue
@@ -138,7 +142,7 @@ func (i *image) later(d time.Duration) (out []keyImage) {
 			items := make([]string, len(k.items))
 			for n, item := range k.items {
 				member, score := splitScore(item)
-				items[n] = member + " " + strconv.FormatInt(score-d.Milliseconds(), 10)
+				items[n] = member + " " + strconv.FormatInt(max(score-d.Milliseconds(), -1), 10)
 			}
 			slices.Sort(items)
 			k.items = items

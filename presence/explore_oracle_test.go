@@ -41,6 +41,7 @@ type question struct {
 	peer   int8
 	edge   int8
 	gen    int8 // of the attachment that acts, or that attach will make
+	token  int8 // with resume: the attachment that goes on
 	cursor cursorID
 	epochs int8 // how often the journal was lost: an epoch is never used again
 	slow   bool // Redis's clock went back
@@ -153,7 +154,7 @@ func (x *oracle) ask(q question) answer {
 	cursor := ""
 	a.word, cursor = x.run(x.bench.Context(), q)
 	text := func(s string) string { return s }
-	if q.verb == "attach" && (!q.slow || newest(before, x, q.peer) == 0) {
+	if made := q.verb == "attach" || q.verb == "resume"; made && (!q.slow || newest(before, x, q.peer) == 0) {
 		text = renamer(x.peer(q.peer), strconv.FormatInt(now.UnixMicro(), 10), generation(q.gen))
 	}
 	keys := dump(x.server, now)
@@ -191,6 +192,11 @@ func (x *oracle) run(ctx context.Context, q question) (word, cursor string) {
 		a := x.bench.session(p.ID)
 		a.Edge, a.Conn, a.Epoch = h.Edge, h.Conn, epoch
 		got, err := s.Attach(ctx, a)
+		return verdict(string(got.Outcome)+" "+got.Generation, err), got.Start.String()
+	case "resume":
+		h.Generation = generation(q.token)
+		a := x.bench.session(p.ID)
+		got, err := s.Resume(ctx, Resumption{Held: h, Member: a.Member, Key: a.Key, Kind: a.Kind})
 		return verdict(string(got.Outcome)+" "+got.Generation, err), got.Start.String()
 	case "renew":
 		snapshot := func() Presence { return x.snapshot(p) }
@@ -241,6 +247,8 @@ func verdict(word string, err error) string {
 		return "away"
 	case errors.Is(err, ErrBanned):
 		return "banned"
+	case errors.Is(err, ErrPassed):
+		return "passed"
 	default:
 		return "failed: " + err.Error()
 	}

@@ -24,6 +24,9 @@ func (t *turn) hear(e heardEvent) {
 		q.seen = false
 	default:
 		t.hearLeft(q)
+		if !t.ended && !t.x.noted(t.w.image, e) {
+			t.fail("L2: what a peer owned is to be cleaned up, as of the attachment that left")
+		}
 		q.gone, q.seen = q.gone|bit, false
 	}
 }
@@ -38,6 +41,14 @@ func (t *turn) hearLeft(q *peerState) {
 	case q.noticed < graceTicks:
 		t.fail("L2: a peer is announced as left no earlier than 90 s after the loss was noticed")
 	}
+}
+
+// noted reports whether an image holds the note of a clean-up.
+func (x *explorer) noted(id imageID, e heardEvent) bool {
+	p := x.oracle.peer(e.peer)
+	note := cleanupMember(Left{Peer: p, Generation: generation(e.gen), Member: alice, Key: "key-" + p.ID})
+	_, ok := x.oracle.images[id].score(cleanupKey(x.oracle.store.rdb.Tag(p.Mesh)), note)
+	return ok
 }
 
 // check looks for what must never be, whatever happened before.
@@ -140,7 +151,7 @@ func (x *explorer) checkEnd(w *world) string {
 	if end.broken != "" {
 		return end.broken
 	}
-	t := turn{x: x, w: *w}
+	t := turn{x: x, w: *w, ended: true}
 	for p := range t.w.peers {
 		// When is a matter of the steps that are explored.
 		t.w.peers[p].bye = true

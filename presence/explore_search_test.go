@@ -8,9 +8,9 @@ import (
 
 // scope is one bounded world to explore.
 type scope struct {
-	name   string
-	peers  int
-	faults faults
+	peers   int
+	faults  faults
+	nearest int // how many states are enough for a test, 0 for all
 }
 
 // explorer visits every state of a scope, nearest first.
@@ -22,6 +22,8 @@ type explorer struct {
 	seen        map[world]struct{}
 	nodes       []node // as in the order of visits
 	transitions int
+
+	met func(move) // is called with every transition, unless nil
 
 	soundness map[imageID]string
 	endings   map[imageID]ending
@@ -59,6 +61,9 @@ func (x *explorer) run(enough func(states int) bool) finding {
 		queue = queue[1:]
 		for _, t := range x.steps(&w) {
 			x.transitions++
+			if x.met != nil {
+				x.met(t.move)
+			}
 			if t.broken == "" {
 				if _, known := x.seen[t.w]; known {
 					continue
@@ -78,6 +83,9 @@ func (x *explorer) run(enough func(states int) bool) finding {
 	}
 	return finding{complete: true}
 }
+
+// nearby is enough for a test.
+func (x *explorer) nearby(states int) bool { return x.scope.nearest > 0 && states > x.scope.nearest }
 
 func (x *explorer) trace(at int32) (out []move) {
 	for ; x.nodes[at].from >= 0; at = x.nodes[at].from {

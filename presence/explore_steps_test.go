@@ -1,6 +1,9 @@
 package presence
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // turn is a step being made: a copy of the world that has changed, and the
 // promise that this has broken, if any.
@@ -9,6 +12,7 @@ type turn struct {
 	w      world
 	move   move
 	broken string
+	ended  bool // nothing moves any more, see checkEnd
 }
 
 // steps makes every step that is possible in w.
@@ -23,6 +27,9 @@ func (x *explorer) steps(w *world) []turn {
 		for e := range int8(maxEdges) {
 			if w.mayAttach(p, e) {
 				add(move{"attach", p, e, 0, ""}, func(t *turn) { t.attach(p, e) })
+				for token := int8(1); token <= w.peers[p].acked; token++ {
+					add(move{"resume", p, e, token, ""}, func(t *turn) { t.resume(p, e, token) })
+				}
 			}
 		}
 		if !w.down {
@@ -142,12 +149,34 @@ func (t *turn) fail(broken string) {
 }
 
 func (t *turn) attach(p, e int8) {
+	a := t.ask(question{verb: "attach", peer: p, edge: e, gen: t.w.peers[p].issued + 1})
+	t.begin(p, e, a)
+}
+
+// resume goes on with an attachment that the client holds a token of. Only the
+// newest will do, and only until it is announced as left.
+func (t *turn) resume(p, e, token int8) {
+	q := t.w.peers[p]
+	a := t.ask(question{verb: "resume", peer: p, edge: e, gen: q.issued + 1, token: token})
+	over := token < q.issued || q.gone&(1<<token) != 0
+	switch {
+	case a.word == "passed" && (over || q.behind || q.bye):
+		return
+	case a.word == "passed" && q.seen:
+		t.fail("L1: who has not left can resume")
+	case a.word != "banned" && over && !q.behind:
+		t.fail("L3: an attachment that is over does not go on")
+	}
+	t.begin(p, e, a)
+}
+
+// begin makes the socket whose attachment has been answered.
+func (t *turn) begin(p, e int8, a answer) {
 	q := &t.w.peers[p]
 	gen := q.issued + 1
-	a := t.ask(question{verb: "attach", peer: p, edge: e, gen: gen})
 	t.w.left.attach[p]--
 	outcome, made, _ := strings.Cut(a.word, " ")
-	t.move.gen, t.move.word = gen, outcome
+	t.move.word = fmt.Sprintf("%s as %d", outcome, gen)
 	switch {
 	case t.w.banned != (outcome == "banned"):
 		t.fail("S2: a ban is checked by attach")
@@ -193,7 +222,7 @@ func (t *turn) renew(i int) {
 		}
 		t.w.remove(i)
 	case Gone:
-		if q.seen && !q.bye && !t.w.banned {
+		if told := q.gone>>s.gen != 0; !told && !q.bye && !t.w.banned {
 			t.fail("L1: nobody was told that the peer left, so it need not join")
 		}
 		t.w.remove(i)
@@ -213,6 +242,7 @@ func (t *turn) renewed(i int) {
 func (t *turn) detach(i int) {
 	s := t.w.socks[i]
 	q := &t.w.peers[s.peer]
+	known := newest(t.x.oracle.images[t.w.image], t.x.oracle, s.peer) > 0
 	word := t.ask(s.asking("detach")).word
 	t.w.remove(i)
 	if s.gen < q.issued {
@@ -221,7 +251,7 @@ func (t *turn) detach(i int) {
 	switch {
 	case word == "ok":
 		q.parted, q.noticed = s.gen, 0
-	case q.seen && !q.behind:
+	case q.seen && known:
 		t.fail("L2: the newest attachment can be given up")
 	}
 }

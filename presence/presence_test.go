@@ -16,7 +16,7 @@ import (
 	"github.com/claudemesh/claudemesh/infra/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, redistest.LastDials()) }
 
 // journalLua stands in for the journal of another room: the same contract, and
 // none of its bounds.

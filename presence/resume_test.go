@@ -3,6 +3,10 @@ package presence
 import (
 	"errors"
 	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
 // resumption asks to go on with an attachment of [bench.session] on edge B.
@@ -161,4 +165,27 @@ func TestATransientPeerStaysSoWhenItResumes(t *testing.T) {
 		t.Errorf("stored %+v", got.Stored)
 	}
 	b.wantEvents()
+}
+
+// TestAResumeAlsoRunsOnAnEmbeddedServer tries the script on a server written in
+// Go, whose Lua is another implementation.
+func TestAResumeAlsoRunsOnAnEmbeddedServer(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	rdb, err := redis.Open(t.Context(), redis.Options{URL: "redis://" + server.Addr(), Partitions: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	b := &bench{TB: t, rdb: rdb, mesh: "Mesh1"}
+	b.store = b.newStore(Options{})
+	b.enrol(alice)
+	first := b.attach(b.session("p1"))
+	b.detach(first.Held)
+	if got := b.resume(b.resumption(first.Held)); got.Outcome != Resumed || got.Registry.Member != "{}" {
+		t.Errorf("got %+v", got)
+	}
+	if _, err := b.store.Resume(t.Context(), b.resumption(first.Held)); !errors.Is(err, ErrPassed) {
+		t.Errorf("again: %v", err)
+	}
 }

@@ -26,13 +26,13 @@ const (
 type sweeper struct {
 	w          *Watcher
 	partitions []partition
-	holding    bool
 }
 
 // partition is what a sweeper knows of one partition.
 type partition struct {
 	number  int
 	rank    int
+	trust   standing        // in what has expired there
 	next    time.Time       // when to look at it again
 	touched map[string]bool // touched at the last look; their events are under way
 }
@@ -44,7 +44,7 @@ type outlook struct {
 }
 
 func newSweeper(w *Watcher) *sweeper {
-	s := &sweeper{w: w, partitions: make([]partition, w.store.rdb.Partitions()), holding: true}
+	s := &sweeper{w: w, partitions: make([]partition, w.store.rdb.Partitions())}
 	for i := range s.partitions {
 		s.partitions[i].number = i
 	}
@@ -80,15 +80,18 @@ func (s *sweeper) assign() {
 // round looks at the partitions whose time has come and returns how long the
 // others can wait.
 func (s *sweeper) round(ctx context.Context) time.Duration {
-	if holding := s.w.Holding(); holding != s.holding {
-		s.holding = holding
-		s.lookAtAll()
+	trustIn := s.w.trustIn(ctx)
+	wait := s.w.pace.idle
+	for i := range s.partitions {
+		p := &s.partitions[i]
+		if now := trustIn(i); now != p.trust {
+			p.trust, p.next = now, time.Time{}
+		}
+		if p.trust != trusted {
+			wait = s.w.pace.beat
+		}
 	}
 	s.look(ctx, s.ready(time.Now()))
-	wait := s.w.pace.idle
-	if s.holding {
-		wait = s.w.pace.beat
-	}
 	now := time.Now()
 	for i := range s.partitions {
 		wait = min(wait, s.partitions[i].next.Sub(now))
@@ -96,16 +99,15 @@ func (s *sweeper) round(ctx context.Context) time.Duration {
 	return max(wait, 0)
 }
 
-func (s *sweeper) lookAtAll() {
-	for i := range s.partitions {
-		s.partitions[i].next = time.Time{}
-	}
-}
-
 func (s *sweeper) ready(now time.Time) []*partition {
 	var out []*partition
 	for i := range s.partitions {
-		if p := &s.partitions[i]; !p.next.After(now) {
+		p := &s.partitions[i]
+		switch {
+		case p.next.After(now):
+		case p.trust == away:
+			p.next = now.Add(s.w.pace.beat) // others must not wait for its node
+		default:
 			out = append(out, p)
 		}
 	}
@@ -114,20 +116,23 @@ func (s *sweeper) ready(now time.Time) []*partition {
 
 // look asks Redis about partitions and does what is to be done there.
 func (s *sweeper) look(ctx context.Context, ps []*partition) {
-	limit := maxLook
-	if s.holding {
-		limit = 0 // clean-ups only: those have left already
-	}
 	calls := make([]redis.Call, len(ps))
 	for i, p := range ps {
+		limit := maxLook
+		if p.trust != trusted {
+			limit = 0 // clean-ups only: those have left already
+		}
 		tag := redis.PartitionTag(p.number)
 		calls[i] = redis.Call{
 			Script: s.w.store.scripts.look, Keys: []string{dueKey(tag), cleanupKey(tag)},
 			Args: []any{limit, millis(s.lag(p))},
 		}
 	}
+	// A node that has just fallen silent must not hold up the others for long.
+	ask, cancel := context.WithTimeout(ctx, s.w.pace.silence)
+	defer cancel()
 	failures, last := 0, error(nil)
-	for i, cmd := range s.w.store.rdb.RunAll(ctx, calls) {
+	for i, cmd := range s.w.store.rdb.RunAll(ask, calls) {
 		answer, err := cmd.StringSlice()
 		if err == nil {
 			err = s.work(ctx, ps[i], answer)
@@ -172,7 +177,7 @@ func (s *sweeper) pause(p *partition, seen outlook) time.Duration {
 	if p.rank > understudies {
 		return wait
 	}
-	if seen.due >= 0 && !s.holding {
+	if seen.due >= 0 && p.trust == trusted {
 		wait = min(wait, seen.due+time.Millisecond)
 	}
 	if seen.cleanup >= 0 {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,10 +48,10 @@ const (
 // Watcher announces who has left. Any number of them, in any number of
 // processes, share the partitions among themselves.
 type Watcher struct {
-	store   *Store
-	opt     WatcherOptions
-	pace    pace
-	contact *contact
+	store    *Store
+	opt      WatcherOptions
+	pace     pace
+	stations stations
 
 	fleet   atomic.Pointer[fleet] // written by beat
 	changed chan struct{}         // tells sweep of a new fleet; never closed
@@ -63,22 +61,24 @@ type Watcher struct {
 // pace is how fast a watcher works. Every interval shrinks with short leases,
 // or a lease would be over before anybody looked.
 type pace struct {
-	beat   time.Duration // between heartbeats, which also probe the contact
-	gap    time.Duration // a longer silence makes an edge count as dead, and Redis as out of reach
-	jump   time.Duration // a larger step of Redis's clock is a jump
-	settle time.Duration // between touching a lease and settling it without waiting for the event
-	stepIn time.Duration // by which each edge waits for the one before it
-	idle   time.Duration // the longest time without looking at a partition
+	beat    time.Duration // between heartbeats, which also probe the contact
+	gap     time.Duration // a longer silence makes an edge count as dead, and Redis as out of reach
+	silence time.Duration // a node that has been silent for longer is not asked for other things
+	jump    time.Duration // a larger step of Redis's clock is a jump
+	settle  time.Duration // between touching a lease and settling it without waiting for the event
+	stepIn  time.Duration // by which each edge waits for the one before it
+	idle    time.Duration // the longest time without looking at a partition
 }
 
 func newPace(ttl time.Duration) pace {
 	return pace{
-		beat:   min(time.Second, ttl/10),
-		gap:    min(5*time.Second, ttl/2),
-		jump:   min(time.Second, ttl/5),
-		settle: min(100*time.Millisecond, ttl/10),
-		stepIn: min(200*time.Millisecond, ttl/5),
-		idle:   ttl / 2, // new deadlines are never nearer than a whole TTL
+		beat:    min(time.Second, ttl/10),
+		gap:     min(5*time.Second, ttl/2),
+		silence: min(2500*time.Millisecond, ttl/2),
+		jump:    min(time.Second, ttl/5),
+		settle:  min(100*time.Millisecond, ttl/10),
+		stepIn:  min(200*time.Millisecond, ttl/5),
+		idle:    ttl / 2, // new deadlines are never nearer than a whole TTL
 	}
 }
 
@@ -91,7 +91,6 @@ func NewWatcher(store *Store, o WatcherOptions) *Watcher {
 		store: store, opt: o, pace: newPace(store.opt.TTL),
 		changed: make(chan struct{}, 1), owed: make(chan Left, 1024),
 	}
-	w.contact = &contact{gap: w.pace.gap, jump: w.pace.jump, wait: store.lifetime()}
 	w.fleet.Store(newFleet(o.Edge, []string{o.Edge}, store.rdb.Partitions()))
 	return w
 }
@@ -104,7 +103,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { w.beat(ctx) })
-	wg.Go(func() { w.listen(ctx) })
+	wg.Go(func() { w.attend(ctx) })
 	wg.Go(func() { newSweeper(w).run(ctx) })
 	for range cleaners {
 		wg.Go(func() { w.clean(ctx) })
@@ -113,25 +112,38 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// Holding reports whether the watcher settles nothing for now, because it has
-// not been in touch with Redis for long enough.
-func (w *Watcher) Holding() bool { return !w.contact.trusted(time.Now()) }
+// Holding reports whether the watcher settles nothing for now in some
+// partition, because it has not been in touch with its Redis node for long
+// enough.
+func (w *Watcher) Holding() bool {
+	now, all := time.Now(), w.stations.all()
+	for _, st := range all {
+		if !st.contact.trusted(now) {
+			return true
+		}
+	}
+	return len(all) == 0
+}
+
+// counts reports whether this watcher settles anything at all.
+func (w *Watcher) counts() bool {
+	now := time.Now()
+	return slices.ContainsFunc(w.stations.all(), func(st *station) bool { return st.contact.trusted(now) })
+}
 
 // Rank is how many edges come before this one in a partition: the first does
 // the work, the others step in.
 func (w *Watcher) Rank(partition int) int { return w.fleet.Load().ranks[partition] }
 
-// beat keeps this edge in the fleet and the contact under watch.
+// beat keeps this edge in the fleet.
 func (w *Watcher) beat(ctx context.Context) {
 	tick := time.NewTicker(w.pace.beat)
 	defer tick.Stop()
 	defer w.retire(context.WithoutCancel(ctx))
-	for lost := false; ; {
-		err := w.probe(ctx)
-		if err != nil && !lost && ctx.Err() == nil {
-			w.opt.Log.WarnContext(ctx, "redis does not answer", "err", err)
+	for {
+		if err := w.meetOthers(ctx); err != nil && ctx.Err() == nil {
+			w.opt.Log.DebugContext(ctx, "heartbeat", "err", err)
 		}
-		lost = err != nil
 		select {
 		case <-ctx.Done():
 			return
@@ -140,31 +152,14 @@ func (w *Watcher) beat(ctx context.Context) {
 	}
 }
 
-func (w *Watcher) probe(ctx context.Context) error {
+func (w *Watcher) meetOthers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.pace.gap)
 	defer cancel()
-	id, err := w.runID(ctx)
+	answer, err := w.beatOnce(ctx, w.counts())
 	if err != nil {
 		return err
 	}
-	p := probe{runID: id, sent: time.Now()}
-	answer, err := w.beatOnce(ctx, !w.Holding())
-	if err != nil {
-		return err
-	}
-	p.answered = time.Now()
-	at, ok := parseMillis(answer[0])
-	if !ok {
-		return unexpected("beat", answer)
-	}
-	p.redis = at
 	w.meet(answer[1:])
-	if reason := w.contact.heard(p); reason != "" {
-		w.opt.Log.WarnContext(ctx, "departures on hold", "reason", reason, "for", w.contact.wait)
-		if w.opt.OnHold != nil {
-			w.opt.OnHold(reason)
-		}
-	}
 	return nil
 }
 
@@ -181,19 +176,6 @@ func (w *Watcher) beatOnce(ctx context.Context, counts bool) ([]string, error) {
 		err = unexpected("beat", answer)
 	}
 	return answer, err
-}
-
-// runID tells which Redis process answers. A server that does not say is never
-// taken for another.
-func (w *Watcher) runID(ctx context.Context) (string, error) {
-	info, err := w.store.rdb.Raw().Info(ctx, "server").Result()
-	var refused goredis.Error
-	if errors.As(err, &refused) {
-		return "", nil
-	}
-	_, rest, _ := strings.Cut(info, "run_id:")
-	id, _, _ := strings.Cut(rest, "\r\n")
-	return id, err
 }
 
 // meet takes note of which edges share the work; this one counts for itself.
@@ -217,27 +199,6 @@ func (w *Watcher) retire(ctx context.Context) {
 	defer cancel()
 	if _, err := w.beatOnce(ctx, false); err != nil {
 		w.opt.Log.DebugContext(ctx, "leave the fleet", "err", err)
-	}
-}
-
-// listen settles what Redis says has expired. Each event goes out once, to
-// whoever listens just then, so it is a hint: the sweeper finds what is missed
-// here. Only the first edge of a partition acts, lest every edge added to the
-// fleet repeat the work of the others.
-func (w *Watcher) listen(ctx context.Context) {
-	sub := w.store.rdb.Raw().Subscribe(ctx, "__keyevent@"+strconv.Itoa(w.store.rdb.DB())+"__:expired")
-	defer sub.Close()
-	events := sub.Channel(goredis.WithChannelSize(1024))
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e, ok := <-events:
-			if !ok {
-				return
-			}
-			w.settle(ctx, w.batch(e, events))
-		}
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 // sender's member.
 const FlagOthers = "s"
 
+// FlagNow among the flags of an event makes it urgent.
+const FlagNow = "n"
+
 // JournalEntry is one broadcast, group message or event of a mesh.
 type JournalEntry struct {
 	Seq    uint64

@@ -8,4 +8,8 @@ func (s *Commons) register() {
 	s.registerTasks()
 	s.registerSkills()
 	s.registerVault()
+	s.registerStreams()
+	s.registerClock()
+	s.registerInfo()
+	s.registerSchedule()
 }

@@ -2,6 +2,7 @@ package commons
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -319,4 +320,12 @@ func parseJob(name string) (mesh, shelf, field string, ok bool) {
 	}
 	shelf, field, ok = strings.Cut(rest, ":")
 	return mesh, shelf, field, ok && mesh != "" && shelf != "" && field != ""
+}
+
+// unlessDone takes a conflict of a job's act for success: another edge did it.
+func unlessDone(_ int64, _ []uint64, err error) error {
+	if errors.Is(err, errConflict) {
+		return nil
+	}
+	return err
 }

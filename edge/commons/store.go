@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -251,6 +252,21 @@ func (s *Commons) count(ctx context.Context, mesh string, sh shelf) (int, error)
 		return 0, fmt.Errorf("commons: count %s: %w", sh.name, err)
 	}
 	return int(n), nil
+}
+
+// time is Redis's clock, which decides what is due.
+func (s *Commons) time(ctx context.Context) (time.Time, error) {
+	t, err := s.redis.Raw().Time(ctx).Result()
+	if err != nil {
+		return t, fmt.Errorf("commons: read clock: %w", err)
+	}
+	return t, nil
+}
+
+// now is time in milliseconds.
+func (s *Commons) now(ctx context.Context) (int64, error) {
+	t, err := s.time(ctx)
+	return t.UnixMilli(), err
 }
 
 // maxAttempts bounds how often a change is tried again that others were

@@ -111,17 +111,19 @@ func TestWhatALeaverHadClaimedCanBeTakenAfterAWhile(t *testing.T) {
 func TestDoneTasksMakeRoomForNewOnes(t *testing.T) {
 	t.Parallel()
 	e := edgetest.Start(t)
-	ana := e.NewMesh().Session(e, "ana")
+	m := e.NewMesh()
+	ana := m.Session(e, "ana")
 	title := strings.Repeat("x", 4000)
-	create := func(_ int, id wire.ReqID) wire.Request { return &wire.CreateTask{Title: title, ReqID: id} }
-	first := ask[*wire.TaskCreated](ana, create(0, reqID()).(*wire.CreateTask)).ID
-	code := wire.Code("")
-	for code == "" || code == "none" {
-		code = fill(ana, create)
+	first := ask[*wire.TaskCreated](ana, &wire.CreateTask{Title: title, ReqID: reqID()}).ID
+	// As if the shelf were full.
+	sizes := "sizes:" + e.Client.Tag(m.ID) + ":" + m.ID
+	if err := e.Client.Raw().HSet(t.Context(), sizes, "task", 4<<20).Err(); err != nil {
+		t.Fatal(err)
 	}
-	if code != wire.CodeFull {
-		t.Fatalf("ended with %q", code)
-	}
+	refusal(t, ana, &wire.CreateTask{Title: title, ReqID: reqID()}, wire.CodeFull)
 	ask[*wire.TaskList](ana, &wire.CompleteTask{TaskID: first, ReqID: reqID()})
-	ask[*wire.TaskCreated](ana, &wire.CreateTask{Title: title, ReqID: reqID()})
+	ask[*wire.TaskCreated](ana, &wire.CreateTask{Title: title[:3000], ReqID: reqID()})
+	if l := ask[*wire.TaskList](ana, &wire.ListTasks{ReqID: reqID()}).Tasks; len(l) != 1 || l[0].ID == first {
+		t.Errorf("left: %d tasks", len(l))
+	}
 }

@@ -24,6 +24,7 @@ type Option func(*options)
 
 type options struct {
 	redis  *redistest.Server
+	url    string
 	conf   []string
 	adapt  []func(*edge.Config)
 	server []func(*edge.Server)
@@ -32,6 +33,9 @@ type options struct {
 
 // WithRedis has the edge use a server that exists.
 func WithRedis(s *redistest.Server) Option { return func(o *options) { o.redis = s } }
+
+// WithCluster has the edge use a cluster. [Edge.Redis] is nil then.
+func WithCluster(c *redistest.Cluster) Option { return func(o *options) { o.url = c.URL() } }
 
 // WithRedisConf adds lines to the configuration of the edge's own server.
 func WithRedisConf(lines ...string) Option {
@@ -114,13 +118,16 @@ func Start(t testing.TB, opts ...Option) *Edge {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if o.redis == nil {
+	if o.redis == nil && o.url == "" {
 		o.redis = redistest.Start(t, o.conf...)
 	}
-	e := &Edge{Redis: o.redis, Client: o.redis.Client(t), t: t, done: make(chan struct{})}
+	if o.redis != nil {
+		o.url = o.redis.URL()
+	}
+	e := &Edge{Redis: o.redis, Client: redistest.Connect(t, o.url), t: t, done: make(chan struct{})}
 	e.Registry = registry.New(e.Client, registry.Options{})
 	cfg := edge.DefaultConfig()
-	cfg.RedisURL = edge.Secret(o.redis.URL())
+	cfg.RedisURL = edge.Secret(o.url)
 	cfg.SendRate, cfg.SendBurst = 60_000, 10_000 // tests of the limit set it back
 	for _, adapt := range o.adapt {
 		adapt(&cfg)

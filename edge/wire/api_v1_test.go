@@ -103,3 +103,26 @@ func TestAPIKeysHaveTheirShape(t *testing.T) {
 		t.Errorf("webhook secret = %q", secret)
 	}
 }
+
+// FuzzAPIBodies holds that what passes the check of a message posted over HTTP
+// also passes as a send: there is one set of bounds.
+func FuzzAPIBodies(f *testing.F) {
+	f.Add([]byte(`{"topic":"t","ciphertext":"c","nonce":"n","mentions":["a"],"bodyVersion":2}`))
+	f.Add([]byte(`{"topic":"o'neill","ciphertext":"c","priority":"now","replyToId":"x"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r wire.PostMessageRequest
+		if json.Unmarshal(body, &r) != nil || r.Check() != nil {
+			return
+		}
+		frame, err := wire.Encode(&wire.Send{
+			TargetSpec: "#" + r.Topic, Nonce: r.Nonce, Ciphertext: r.Ciphertext, Priority: r.Priority, Mentions: r.Mentions,
+			ReplyToID: r.ReplyToID, BodyVersion: r.BodyVersion,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wire.Decode(frame); err != nil {
+			t.Fatalf("%v: %.200s", err, frame)
+		}
+	})
+}

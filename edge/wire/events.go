@@ -9,6 +9,7 @@ const (
 	EventMCPRestored     Event = "mcp_restored"     // data: MCPEvent, name and host only
 	EventWatchTriggered  Event = "watch_triggered"  // data: WatchEvent; LaneNow, to the watching peer only
 	EventTick            Event = "tick"             // data: TickEvent
+	EventScheduleFailed  Event = "schedule_failed"  // data: ScheduleFailure; ours, to the member that scheduled it
 )
 
 // MCPEvent is the eventData of events about MCP servers.
@@ -27,6 +28,14 @@ type WatchEvent struct {
 	Mode     WatchMode `json:"mode"`
 	OldValue string    `json:"oldValue"`
 	NewValue string    `json:"newValue"`
+}
+
+// ScheduleFailure is the eventData of EventScheduleFailed: a scheduled message
+// was due and could not be sent.
+type ScheduleFailure struct {
+	ScheduledID string `json:"scheduledId"`
+	To          string `json:"to"`
+	Reason      string `json:"reason"`
 }
 
 // TickEvent is the eventData of EventTick.

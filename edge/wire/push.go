@@ -14,12 +14,14 @@ type PushBody struct {
 	SenderMemberID     string `json:"senderMemberId,omitempty"`
 	SenderName         string `json:"senderName,omitempty"`
 	TargetSpec         string `json:"targetSpec"`
-	Priority           Lane   `json:"priority"`
+	Priority           Lane   `json:"priority,omitempty"` // a broadcast may have none
 	Nonce              string `json:"nonce"`
 	Ciphertext         string `json:"ciphertext"`
 	ClientMessageID    string `json:"client_message_id,omitempty"`
 	RequestFingerprint string `json:"request_fingerprint,omitempty"`
 	ReplyToID          string `json:"replyToId,omitempty"`
+
+	Subtype string `json:"subtype,omitempty"`
 
 	Topic       string   `json:"topic,omitempty"` // topic messages only, as what follows
 	BodyVersion int      `json:"bodyVersion,omitempty"`

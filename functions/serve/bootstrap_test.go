@@ -65,6 +65,26 @@ func TestTheBootstrapTakesPeopleIn(t *testing.T) {
 	}
 }
 
+// TestTheBootstrapAnswersEveryKindOfEvent sends one signed request as a function
+// URL and an HTTP API write it, and as both kinds of target group do.
+func TestTheBootstrapAnswersEveryKindOfEvent(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rt := start(t, "admin", 1, "FUNCTIONS_REDIS_URL="+server.URL(), "FUNCTIONS_PROXIES=2")
+	for _, multi := range []bool{false, true} {
+		owner := functionstest.Key()
+		made := rt.invoke(createEvent(t, owner), lambdaTimeout)
+		if made.Status != 201 {
+			t.Fatalf("by an address of its own: %+v", made)
+		}
+		r := functionstest.Request("GET", "/v1/meshes?a=x%20y", nil)
+		wire.SignRequest(r, nil, owner, time.Now())
+		if a := rt.invoke(balancerEvent(t, r, "", multi), lambdaTimeout); a.Status != 200 || !strings.Contains(a.Body, "Acme") {
+			t.Errorf("by a balancer, multi-value headers %v: %+v", multi, a)
+		}
+	}
+}
+
 func TestTheBootstrapMakesMeshesAsTheOperatorSays(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

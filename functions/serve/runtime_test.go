@@ -195,3 +195,33 @@ func urlEvent(tb testing.TB, r *http.Request, body string) []byte {
 	}
 	return b
 }
+
+// balancerEvent is what a target group of a balancer makes of a request that an
+// edge has forwarded.
+func balancerEvent(tb testing.TB, r *http.Request, body string, multi bool) []byte {
+	tb.Helper()
+	one, many := map[string]string{}, map[string][]string{}
+	set := func(name, value string) { one[name], many[name] = value, []string{value} }
+	for name, values := range r.Header {
+		set(strings.ToLower(name), strings.Join(values, ","))
+	}
+	set("host", "mesh.example")
+	set("x-forwarded-for", "203.0.113.7, 10.0.0.5")
+	event := map[string]any{
+		"requestContext": map[string]any{"elb": map[string]any{"targetGroupArn": "arn:aws:elasticloadbalancing:x"}},
+		"httpMethod":     r.Method, "path": r.URL.EscapedPath(), "body": body, "isBase64Encoded": false,
+	}
+	name, value, _ := strings.Cut(r.URL.RawQuery, "=")
+	if multi {
+		event["multiValueHeaders"] = many
+		event["multiValueQueryStringParameters"] = map[string][]string{name: {value}}
+	} else {
+		event["headers"] = one
+		event["queryStringParameters"] = map[string]string{name: value}
+	}
+	b, err := json.Marshal(event)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}

@@ -83,7 +83,7 @@ func TestEveryAlarmReachesSomebodyAndSaysWhatToDo(t *testing.T) {
 
 // watchedAtLeast are the things that have to have an alarm.
 var watchedAtLeast = []string{
-	"LateDepartures", "Sockets", "InboxRefusals", "MeshRefusals", "UncertainCloses", "AdmissionRefusals",
+	"LateDepartures", "Sockets", "DeepestLane", "InboxRefusals", "MeshRefusals", "UncertainCloses", "AdmissionRefusals",
 	"Evictions", "DatabaseMemoryUsagePercentage", "EngineCPUUtilization", "ReplicationLag", "CurrConnections",
 	"Url5xxCount", "Throttles",
 }

@@ -32,7 +32,7 @@ func newBalancer(ctx context.Context, dir, addr string, edges []string, install 
 	path := findHAProxy(ctx, install, say)
 	if path == "" {
 		fmt.Fprintln(say, "chaos: no HAProxy here, and none could be installed: using a balancer of our own")
-		return newPlainBalancer(addr, edges)
+		return newPlainBalancer(ctx, addr, edges)
 	}
 	conf := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(conf, []byte(haproxyConf(addr, edges)), 0o600); err != nil {
@@ -143,12 +143,12 @@ type plainBalancer struct {
 	over  bool
 }
 
-func newPlainBalancer(addr string, edges []string) (*plainBalancer, error) {
+func newPlainBalancer(ctx context.Context, addr string, edges []string) (*plainBalancer, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("chaos: balancer: %w", err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
 	b := &plainBalancer{ln: ln, edges: edges, ready: make([]atomic.Bool, len(edges)), stop: stop, conns: map[net.Conn]struct{}{}}
 	for i := range edges {
 		b.tasks.Go(func() { b.watch(ctx, i) })

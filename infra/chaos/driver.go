@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/infra/chaos/history"
 )
 
@@ -100,6 +101,8 @@ type standing struct {
 	ended   bool // it does no more
 	synced  bool
 	asked   bool
+	leftAt  time.Time // when it was last told to leave
+	seenOff bool      // somebody was told since that it has left
 }
 
 // board keeps the standing of all peers, by what their processes say.
@@ -108,11 +111,12 @@ type board struct {
 
 	mu      sync.Mutex // guards the following
 	peers   map[string]*standing
-	waiting map[string]bool // ids of messages that were neither acked nor refused
+	names   map[string]string // of peers, by key
+	waiting map[string]bool   // ids of messages that were neither acked nor refused
 }
 
 func newBoard(out *history.Writer) *board {
-	return &board{out: out, peers: map[string]*standing{}, waiting: map[string]bool{}}
+	return &board{out: out, peers: map[string]*standing{}, names: map[string]string{}, waiting: map[string]bool{}}
 }
 
 // hear takes a line of a driver.
@@ -134,6 +138,11 @@ func (b *board) hear(line []byte) {
 		}
 	case history.Acked, history.Refused, history.Unsent:
 		delete(b.waiting, r.ID)
+	case history.Push:
+		if name := b.names[r.About]; r.Event == string(wire.EventPeerLeft) && name != "" {
+			off := b.of(name)
+			off.seenOff = off.seenOff || time.UnixMilli(r.Created).After(off.leftAt)
+		}
 	case history.Synced:
 		s.asked, s.synced = false, r.Err == ""
 	default: // of interest to the check only

@@ -132,7 +132,7 @@ func (r *run) happenTo(rng *rand.Rand, a *actor) time.Duration {
 }
 
 func (r *run) leave(a *actor, how string, after time.Duration) time.Duration {
-	r.board.change(a.name, func(s *standing) { s.wanted = false })
+	r.board.change(a.name, func(s *standing) { s.wanted, s.leftAt, s.seenOff = false, time.Now(), false })
 	a.driver.tell(command{Op: "leave", Peer: a.name, How: how})
 	return max(after, time.Millisecond)
 }

@@ -186,6 +186,7 @@ func (r *run) setUp() (err error) {
 			r.drivers = append(r.drivers, d)
 		}
 		a.driver = r.drivers[len(r.drivers)-1]
+		r.board.names[a.key] = a.name
 	}
 	return nil
 }

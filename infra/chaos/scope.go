@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 )
@@ -26,6 +27,15 @@ func (s *scope) Helper() {}
 func (s *scope) Context() context.Context { return s.ctx }
 
 func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
+func (s *scope) TempDir() string {
+	dir, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
 
 func (s *scope) Fatal(args ...any) { panic(scopeError{errors.New(fmt.Sprint(args...))}) }
 

@@ -23,14 +23,7 @@ func (r *run) settle() error {
 	}
 	r.out.Write(history.Record{Kind: history.Judged})
 	r.askRosters()
-	if len(r.absent) > 0 {
-		// The last who left must be announced, after whatever hold there is.
-		wait := r.o.TTL + r.o.Renew + r.o.TTL + r.o.Renew + 2*r.o.gap() + r.o.Late + 2*r.o.Slack
-		r.tell("%d peers stay away: %v until the last was announced", len(r.absent), wait)
-		if !pause(r.ctx, wait-time.Since(began)) {
-			return r.ctx.Err()
-		}
-	}
+	r.seeOff(began)
 	r.askRosters()
 	for _, a := range r.absent {
 		r.start(a)
@@ -44,6 +37,28 @@ func (r *run) settle() error {
 	r.out.Write(history.Record{Kind: history.Over})
 	return nil
 }
+
+// seeOff waits until everybody who stays away was announced as left, or should
+// have been, after whatever hold there is. The check tells which.
+func (r *run) seeOff(began time.Time) {
+	if len(r.absent) == 0 {
+		return
+	}
+	most := 2*(r.o.TTL+r.o.Renew+r.o.gap()+r.o.Slack) + r.o.Late
+	r.tell("%d peers stay away: up to %v until the last was announced", len(r.absent), most)
+	_ = eventually(r.ctx, most-time.Since(began), func() error {
+		for _, a := range r.absent {
+			if !r.board.change(a.name, func(*standing) {}).seenOff {
+				return fmt.Errorf("%s is still listed", a.name)
+			}
+		}
+		return nil
+	})
+	pause(r.ctx, afterwards) // for an announcement too many
+}
+
+// afterwards is how long is listened for what must not come any more.
+const afterwards = 2 * time.Second
 
 // askRosters has the steady peers of every mesh ask who is here.
 func (r *run) askRosters() {

@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,8 +10,6 @@ import (
 
 	"github.com/claudemesh/claudemesh/infra/redistest"
 )
-
-const operatorToken = "an operator's token"
 
 // refused runs a command that must fail, with that exit code and those words,
 // and say what to do next.
@@ -44,8 +42,8 @@ func names(tb testing.TB, answer map[string]any, list, field string) string {
 
 func TestAShortLinkIsJoinedByOnceAndItsKeyOpensGroups(t *testing.T) {
 	t.Parallel()
-	redis := redistest.Start(t)
-	alice, bob := pair(t, startEdge(t, redis).wsURL())
+	server := redistest.Start(t, "rdbcompression no")
+	alice, bob := pair(t, startEdge(t, server).wsURL())
 	invite := alice.json("invite", "--uses", "1", "--by", "alice")
 	link, _ := invite["shortLink"].(string)
 	carol := newUser(t, "")
@@ -63,9 +61,17 @@ func TestAShortLinkIsJoinedByOnceAndItsKeyOpensGroups(t *testing.T) {
 	dave.refused(2, "behind #", "join", strings.Split(link, "#")[0])
 	root, _ := meshEntries(t, alice)[0]["rootKey"].(string)
 	_, fragment, _ := strings.Cut(link, "#")
-	stored, err := os.ReadFile(filepath.Join(redis.Dir(), "dump.rdb"))
-	if err == nil && (strings.Contains(string(stored), root) || strings.Contains(string(stored), fragment)) {
-		t.Error("a key is in the registry")
+	if err := behind(t, server).Raw().Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := os.ReadFile(filepath.Join(server.Dir(), "dump.rdb"))
+	if err != nil || !strings.Contains(string(stored), "carol") {
+		t.Fatalf("the registry is not in the file: %v", err)
+	}
+	for _, secret := range []string{root, fragment, fragment[:20]} {
+		if secret == "" || strings.Contains(string(stored), secret) {
+			t.Errorf("%q is in the registry", secret)
+		}
 	}
 }
 
@@ -176,7 +182,12 @@ func TestAKickEndsASessionAndADisconnectDoesNot(t *testing.T) {
 		t.Errorf("exit %d: %s", code, two.stderr.String())
 	}
 	// The one that was disconnected is back by itself.
-	alice.run("send", "one", "still there?")
+	eventually(t, func() error {
+		if o := alice.try("send", "one", "still there?"); o.code != 0 {
+			return errors.New(o.stderr)
+		}
+		return nil
+	})
 	one.text("still there?")
 	if got := alice.run("kick", "carol"); got != "" {
 		t.Errorf("nobody is there, and %q", got)
@@ -311,9 +322,5 @@ func TestPeersWhoseNumberWasComparedAreMarked(t *testing.T) {
 	alice.run("verify", "bob", "--ok")
 	if got := verified(); got != true || !strings.HasSuffix(alice.run("peers"), "\tverified\n") {
 		t.Errorf("after, verified is %v", got)
-	}
-	var raw json.RawMessage
-	if err := json.Unmarshal([]byte(alice.run("peers", "--json")), &raw); err != nil {
-		t.Error(err)
 	}
 }

@@ -13,10 +13,19 @@
 // # Scripts
 //
 // A [Script] is a Lua file that a room embeds. [Client.Run] sends it through
-// go-redis's auto-pipeline, so that concurrent callers share round trips. No
-// command is ever retried by the client: a script that ran although its answer
-// was lost would run twice. Each script starts with a prelude that offers
-// now_ms(), now_us() and bell(channel, message).
+// go-redis's auto-pipeline, so that concurrent callers share round trips. Each
+// script starts with a prelude that offers now_ms(), now_us() and
+// bell(channel, message).
+//
+// # A cluster
+//
+// The same code serves one node and a Redis Cluster. Each node has a pipeline
+// of its own, so that one that is away holds up nobody else's keys. A command
+// is repeated only when it certainly did not run: a redirection, a slot on its
+// way, a shard without a master, a connection that was never made. After a
+// connection that broke nothing is repeated, because a script that ran although
+// its answer was lost would run twice. Bells ring in their slot (SPUBLISH), and
+// [Client.RunDurable] waits for replicas.
 //
 // # Configuration
 //

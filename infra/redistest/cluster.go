@@ -232,7 +232,7 @@ func (c *Cluster) URL() string {
 }
 
 // Client connects to the cluster; the connection ends with the test.
-func (c *Cluster) Client(tb testing.TB) *redis.Client { return connect(tb, c.URL()) }
+func (c *Cluster) Client(tb testing.TB) *redis.Client { return Connect(tb, c.URL()) }
 
 // Node gives direct access to node i.
 func (c *Cluster) Node(i int) *goredis.Client { return c.nodes[i].rdb }

@@ -67,10 +67,12 @@ func (s *Server) Dir() string { return s.dir }
 // Client connects to the server; the connection ends with the test.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
-	return connect(tb, s.URL())
+	return Connect(tb, s.URL())
 }
 
-func connect(tb testing.TB, url string) *redis.Client {
+// Connect connects to a server or cluster of a test; the connection ends with
+// the test.
+func Connect(tb testing.TB, url string) *redis.Client {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), startWithin)
 	defer cancel()

@@ -39,8 +39,8 @@ local function resolve()
   local owner, to = owner_of(target), nil
   if owner then
     local list = redis.call('HGET', reader, target)
-    -- One's own key is for one's other connections.
-    if (target == member or target == peer) and not reader_best(list, peer) then
+    -- One's own key is for one's other connections, unless one is not here.
+    if holder ~= '' and (target == member or target == peer) and not reader_best(list, peer) then
       return nil
     end
     to = {inbox = target, member = owner, reader = reader_best(list)}

@@ -66,6 +66,9 @@ func (o *inviteOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.role != wire.RoleMember && o.role != wire.RoleAdmin {
+		return ui.Usagef("there is no role %q", o.role).Hinted("--role member or admin")
+	}
 	mesh, err := o.asOwner()
 	if err != nil {
 		return err

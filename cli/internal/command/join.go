@@ -97,7 +97,7 @@ func (o *joinOptions) readStdin() error {
 	}
 	line, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
 	if err != nil && line == "" {
-		return ui.Usagef("no link on stdin")
+		return ui.Usagef("no link on stdin").Hinted("claudemesh join LINK, or its text into claudemesh join -")
 	}
 	o.link = strings.TrimSpace(line)
 	return nil

@@ -78,7 +78,7 @@ func (o *outboxOptions) list() error {
 		e.Reason = plain(e.Reason)
 		answer.Messages = append(answer.Messages, e)
 		rows = append(rows, []string{
-			shortID(e.ID), string(e.State), ui.CleanLine(e.Typed), stamp(e.AcceptedAt), ui.CleanLine(e.Reason),
+			shortID(e.ID), string(e.State), ui.CleanLine(e.Typed), o.when(e.AcceptedAt), ui.CleanLine(e.Reason),
 		})
 	}
 	switch {

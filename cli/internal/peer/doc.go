@@ -10,6 +10,9 @@
 //   - broadcasts and events are read on from a cursor, which moves after the
 //     handler has taken the entry.
 //
+// A lost connection is resumed by the token of the last greeting; a broker that
+// does not take it is said hello to on the same connection.
+//
 // # Goroutines of a connection
 //
 //	read     gws's loop: decodes frames, resolves acks and answers, queues pushes

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kljensen/snowball/english"
+	"github.com/blevesearch/snowballstem"
+	"github.com/blevesearch/snowballstem/english"
 )
 
 // maxWord bounds a word, in bytes: what is longer is no word of a language.
@@ -55,13 +56,20 @@ func Words(text string) []string {
 	var out []string
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		word = strings.ToLower(word)
-		if len(word) > maxWord || english.IsStopWord(word) {
+		if len(word) > maxWord || slices.Contains(stopWords, word) {
 			continue
 		}
-		out = append(out, english.Stem(word, false))
+		env := snowballstem.NewEnv(word)
+		english.Stem(env)
+		out = append(out, env.Current())
 	}
 	return out
 }
+
+// stopWords are in every text.
+var stopWords = strings.Fields(`a an and are as at be but by for from had has have he her his i if in into is it its me
+	my no not of on or our she so that the their them then there they this to was we were what when which who will with
+	you your`)
 
 func distinct(words []string) map[string]bool {
 	out := make(map[string]bool, len(words))

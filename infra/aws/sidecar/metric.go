@@ -25,6 +25,7 @@ var Metrics = []Metric{
 	{Name: "Pushes", Add: []string{`edge_pushes_total{kind="direct"}`, `edge_pushes_total{kind="fanout"}`}},
 	{Name: "InboxRefusals", Add: []string{`edge_bound_hits_total{bound="inbox"}`}},
 	{Name: "MeshRefusals", Add: []string{`edge_bound_hits_total{bound="mesh_bytes"}`}},
+	{Name: "DeepestLane", Gauge: true, Add: []string{`edge_deepest_lane`}},
 	{Name: "SlowConsumers", Add: []string{`edge_sockets_closed_total{reason="slow_consumer"}`}},
 	{Name: "JournalGaps", Add: []string{`edge_journal_gaps_total`}},
 	{Name: "Resyncs", Add: []string{`edge_resyncs_total`}},

@@ -113,7 +113,7 @@ func (r *Report) Write(w io.Writer) error {
 	row("", n("repeated", r.Repeated), n("duplicated", r.Duplicated), n("lost", r.Lost), n("lost by Redis", r.Forgotten))
 	d := r.Departures
 	row("departures", n("due", d.Due), n("announced", d.Announced), n("early", d.Early), n("late", d.Late))
-	row("", n("false", d.False), n("missing", d.Missing), n("after a hold", d.Held), "worst lateness "+r.Worst.Round(time.Millisecond).String())
+	row("", n("false", d.False), n("missing", d.Missing), n("after a hold", d.Held), "worst lateness "+r.Worst.Truncate(10*time.Millisecond).String())
 	row("sessions", n("resumes", r.Resumes), n("handovers", r.Handovers), n("rosters", r.Rosters), n("lanes proven", r.Lanes))
 	if err := t.Flush(); err != nil {
 		return err

@@ -161,7 +161,11 @@ func TestAHistoryIsJudged(t *testing.T) {
 			broken: []string{"L2", "L2"}, says: "2 times in one absence",
 		},
 		"appended twice under one id": {
-			tell:   func(s *script) { s.out(100, "bob", 1); s.left(190.2, "bob", "l1"); s.event(190.3, "peer_left", "bob", "l1", "EPOCH/999/l1") },
+			tell: func(s *script) {
+				s.out(100, "bob", 1)
+				s.left(190.2, "bob", "l1")
+				s.event(190.3, "peer_left", "bob", "l1", "EPOCH/999/l1")
+			},
 			broken: []string{"L2", "L2"}, says: "appended twice",
 		},
 		"an outage holds departures back": {tell: func(s *script) {

@@ -23,10 +23,13 @@ func announcements(all []history.Record, event wire.Event) map[string][]announce
 			continue
 		}
 		seen[r.Message] = true
-		out[r.About] = append(out[r.About], announcement{r.Created * int64(time.Millisecond), r})
+		out[r.About] = append(out[r.About], announcement{lastOf(r.Created), r})
 	}
 	return out
 }
+
+// lastOf is the last moment of a millisecond, which is all that an event tells.
+func lastOf(ms int64) int64 { return (ms+1)*int64(time.Millisecond) - 1 }
 
 // checkDepartures holds the announcements against the truth (L1, L2).
 func (r *Report) checkDepartures(c Config, t *troubles, tr *truth, all []history.Record) {
@@ -64,7 +67,7 @@ func (r *Report) checkSilence(c Config, t *troubles, tr *truth, p *person, w win
 		if first := told[0]; first.at < t.earliest(w.from)-nanos(c.Slack) {
 			r.Departures.Early++
 			r.violate("L1", append(lines(told[:1]), p.evidence(w)...), "%s was announced as left %v after it fell silent",
-				p.name, time.Duration(first.at-w.from).Round(time.Millisecond))
+				p.name, time.Duration(first.at-w.from).Truncate(10*time.Millisecond))
 		}
 	}
 	r.checkDue(c, t, tr, p, w, told)
@@ -74,15 +77,16 @@ func (r *Report) checkSilence(c Config, t *troubles, tr *truth, p *person, w win
 func (r *Report) checkDue(c Config, t *troubles, tr *truth, p *person, w window, told []announcement) {
 	ends := t.leaseEnd(p, w) // at the latest
 	until := min(w.to, tr.end)
-	if until < ends+nanos(c.Late+c.Slack) {
-		return // back before anybody had to notice
+	if until < ends+nanos(c.Slack) {
+		return // back before the lease was surely over
 	}
 	r.Departures.Due++
 	limit := ends + nanos(c.Late)
 	punctual := t.punctual(window{ends, limit})
 	switch {
 	case len(told) == 0:
-		if w.to == forever && tr.end > t.settledBy(ends) || punctual {
+		had := until >= limit+nanos(c.Slack) // time enough
+		if had && (w.to == forever && tr.end > t.settledBy(ends) || punctual) {
 			r.Departures.Missing++
 			r.violate("L2", p.evidence(w), "%s stayed away and was never announced as left", p.name)
 		}
@@ -94,7 +98,7 @@ func (r *Report) checkDue(c Config, t *troubles, tr *truth, p *person, w window,
 		if late > c.Late {
 			r.Departures.Late++
 			r.violate("L2", append(lines(told), p.evidence(w)...), "%s was announced as left %v after its lease ended",
-				p.name, late.Round(time.Millisecond))
+				p.name, late.Truncate(10*time.Millisecond))
 		}
 	}
 }

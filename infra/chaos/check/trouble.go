@@ -88,13 +88,10 @@ func (t *troubles) tooLate(f trouble, w window) bool {
 // outages lists the faults after which edges settle nothing for a while.
 var outages = []string{history.PauseRedis, history.KillRedis, history.StopRedis, history.Flush, history.FailOver}
 
-// isOutage reports whether every edge must have noticed the fault. A pause that
-// is about as long as the gap that makes an outage may go unnoticed.
+// isOutage reports whether every edge must have taken the fault for one. What is
+// about as long as the gap that makes an outage may go unnoticed.
 func (t *troubles) isOutage(f trouble) bool {
-	if f.what == history.PauseRedis {
-		return f.to == forever || f.to-f.from > 2*nanos(t.c.Gap)
-	}
-	return f.what == history.KillRedis || f.what == history.StopRedis
+	return slices.Contains(outages, f.what) && (f.to == forever || f.to-f.from > 2*nanos(t.c.Gap))
 }
 
 // earliest is when a peer that fell silent at from may first be announced: a

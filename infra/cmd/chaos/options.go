@@ -27,6 +27,7 @@ func parse(args []string) (o chaos.Options, again string, err error) {
 	fs.DurationVar(&o.TTL, "lease", o.TTL, "how long a lost peer is kept; renewals and drains follow")
 	fs.DurationVar(&o.FaultEvery, "fault-every", o.FaultEvery, "`time` between faults, about")
 	fs.IntVar(&o.AckReplicas, "ack-replicas", 0, "EDGE_ACK_REPLICAS of the edges")
+	single := fs.Bool("single", false, "one Redis instead of a cluster, and links to it that can be cut")
 	fs.StringVar(&o.EdgeBinary, "edge", beside("edge"), "the edge's `binary`")
 	fs.StringVar(&o.PeerBinary, "loadpeer", beside("loadpeer"), "the peers' `binary`")
 	fs.StringVar(&o.History, "history", "", "`file` for the history")
@@ -36,6 +37,10 @@ func parse(args []string) (o chaos.Options, again string, err error) {
 	}
 	o.For = time.Duration(*minutes * float64(time.Minute))
 	o.Install = true
+	o.Backend = func(ctx context.Context) (chaos.Backend, error) { return chaos.StartCluster(ctx, 0) }
+	if *single {
+		o.Backend = nil
+	}
 	if o.TTL != 90*time.Second {
 		o.Renew, o.Drain = o.TTL/3, min(o.Drain, o.TTL/3)
 	}

@@ -72,7 +72,10 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 func startBackend(ctx context.Context, o options) (chaos.Backend, error) {
-	return chaos.StartSingle(ctx, 0)
+	if o.single {
+		return chaos.StartSingle(ctx, 0)
+	}
+	return chaos.StartCluster(ctx, 0)
 }
 
 // welcome tells what runs and what to type next. Its lines are to be pasted
