@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/claudemesh/claudemesh/edge/commons"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/queue"
 )
@@ -25,10 +26,7 @@ func (c *conn) send(ctx context.Context, m *wire.Send) {
 	}
 }
 
-var (
-	errNoTopics = errors.New("edge: topics are not served")
-	errSize     = errors.New("edge: message too large")
-)
+var errSize = errors.New("edge: message too large")
 
 func (c *conn) store(ctx context.Context, m *wire.Send) (queue.Receipt, error) {
 	target := wire.ClassifyTarget(m.TargetSpec)
@@ -47,7 +45,7 @@ func (c *conn) store(ctx context.Context, m *wire.Send) (queue.Receipt, error) {
 	sender := queue.Sender{Peer: c.peer.ID, Member: c.member.Key, Key: c.key}
 	switch target.Class {
 	case wire.ClassTopic:
-		return queue.Receipt{}, errNoTopics
+		return c.server.commons.Speak(ctx, c.asker(), m)
 	case wire.ClassDirect:
 		return c.server.queue.Send(ctx, queue.Direct{
 			Mesh: c.peer.Mesh, Lease: c.lease(), Sender: sender, Target: target.Name, Lane: queue.Lane(m.Lane()),
@@ -74,6 +72,7 @@ func audienceOf(t wire.Target) string {
 // pattern.
 func (c *conn) sendRefusal(ctx context.Context, m *wire.Send, err error) string {
 	s := c.server
+	var refused *commons.Refusal
 	switch {
 	case errors.Is(err, queue.ErrRate):
 		s.metrics.hit(boundSend)
@@ -93,8 +92,8 @@ func (c *conn) sendRefusal(ctx context.Context, m *wire.Send, err error) string 
 		return wire.AckMeshFull
 	case errors.Is(err, queue.ErrFingerprint):
 		return wire.AckFingerprint
-	case errors.Is(err, errNoTopics):
-		return wire.AckNoTopics
+	case errors.As(err, &refused):
+		return wire.AckInvalid(refused.Message)
 	case errors.Is(err, queue.ErrInvalid):
 		return wire.AckInvalid("target or id holds characters that it must not")
 	case isLost(err):

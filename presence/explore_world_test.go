@@ -75,7 +75,6 @@ type faults struct {
 	attach                                      [maxPeers]int8
 	crash, drop, stall, outage, rollback, flush int8
 	bye, ban, slow                              int8
-	_                                           int8
 }
 
 // move names a step of the world.
@@ -172,7 +171,7 @@ func (w *world) mayTick() bool {
 	return true
 }
 
-// pass lets a oneTick pass, for all but what Redis holds.
+// pass lets a tick pass, for all but what Redis holds.
 func (w *world) pass() {
 	for p := range w.peers {
 		q := &w.peers[p]

@@ -113,10 +113,6 @@ func New(o Options) *Commons {
 // error is [queue.ErrLost] or a failure of Redis; a refusal is a reply. A reply
 // may be nil: some requests are not answered.
 func (s *Commons) Handle(ctx context.Context, who *Caller, m wire.Message) (reply wire.Message, handled bool, err error) {
-	request, ok := m.(wire.Request)
-	if !ok {
-		return nil, false, nil
-	}
 	if later, ok := m.(*wire.Later); ok {
 		return later.Answer(), true, nil
 	}
@@ -125,14 +121,28 @@ func (s *Commons) Handle(ctx context.Context, who *Caller, m wire.Message) (repl
 		return nil, false, nil
 	}
 	reply, err = h(ctx, who, m)
+	request, asks := m.(wire.Request) // what answers another peer asks for nothing
 	var refused *Refusal
 	switch {
-	case errors.As(err, &refused):
+	case errors.Is(err, errLater):
+		return nil, true, nil
+	case errors.As(err, &refused) && asks:
 		return wire.Refuse(request, refused.Code, refused.Message), true, nil
-	case err == nil && reply == nil && request.RequestID() != "":
+	case errors.As(err, &refused):
+		return &wire.ErrorFrame{Code: refused.Code, Message: refused.Message}, true, nil
+	case err == nil && reply == nil && asks && request.RequestID() != "":
 		reply = &wire.OK{ReqID: request.RequestID()}
 	}
 	return reply, true, err
+}
+
+// Arrived is called when a peer has its lease. Joined says that it was not here
+// before.
+func (s *Commons) Arrived(ctx context.Context, who *Caller, joined bool) error {
+	if !joined || !who.Hello || who.OneShot {
+		return nil
+	}
+	return s.restoreServers(ctx, who)
 }
 
 // Left cleans up what a peer owned, up to the generation that left. It can be

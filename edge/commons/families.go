@@ -12,4 +12,5 @@ func (s *Commons) register() {
 	s.registerClock()
 	s.registerInfo()
 	s.registerSchedule()
+	s.registerTopics()
 }

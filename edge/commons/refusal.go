@@ -1,6 +1,7 @@
 package commons
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -26,3 +27,6 @@ var (
 	errTooFast = refuse(wire.CodeRateLimited, "too many changes, slow down")
 	errBusy    = refuse(wire.CodeUnavailable, "others change the same thing just now, try again")
 )
+
+// errLater says that somebody else's answer is waited for.
+var errLater = errors.New("commons: answered later")

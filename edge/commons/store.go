@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -28,9 +29,9 @@ var (
 )
 
 var (
-	applyScript = redis.NewScript("#!lua\n"+applyLua, queue.JournalLua, queue.RateLua)
+	applyScript = redis.NewScript(applyLua, queue.JournalLua, queue.RateLua)
 	// tidyScript is apply for clean-ups, which a full Redis must not refuse.
-	tidyScript     = redis.NewScript("#!lua flags=allow-oom\n"+applyLua, queue.JournalLua, queue.RateLua)
+	tidyScript     = redis.NewScript("#!lua flags=allow-oom"+strings.TrimPrefix(applyLua, "#!lua"), queue.JournalLua, queue.RateLua)
 	dueScript      = redis.NewScript(dueLua)
 	tellScript     = redis.NewScript(tellLua)
 	postponeScript = redis.NewScript(postponeLua)
@@ -285,7 +286,8 @@ func retry(ctx context.Context, f func() error) error {
 
 // tell sends a frame to one peer, wherever it is. It is not kept: a peer in its
 // grace does not get it, and missed is called with ref at the edge that would
-// have had it. It reports false when the peer is not here at all.
+// have had it, or here when that edge is gone. It reports false when the peer is
+// not here at all.
 func (s *Commons) tell(ctx context.Context, to presence.Peer, ref string, m wire.Message) (bool, error) {
 	b, err := wire.Encode(m)
 	if err != nil {
@@ -296,5 +298,14 @@ func (s *Commons) tell(ctx context.Context, to presence.Peer, ref string, m wire
 	if err != nil {
 		return false, fmt.Errorf("commons: tell: %w", err)
 	}
-	return n == 1, nil
+	if n == toldNobody && ref != "" {
+		return true, s.Missed(ctx, to.Mesh, ref)
+	}
+	return n != toldAbsent, nil
 }
+
+// What tell.lua answers beside 1.
+const (
+	toldAbsent = 0
+	toldNobody = 2
+)

@@ -1,15 +1,414 @@
 package commons
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
-	"github.com/claudemesh/claudemesh/queue"
+	"github.com/claudemesh/claudemesh/functions/registry"
 )
 
-// postScheduled sends a scheduled message to a topic.
-func (s *Commons) postScheduled(
-	_ context.Context, _ string, _ queue.Sender, topic, _ string, _ wire.PushBody,
-) error {
-	return refuse(wire.CodeTopicNotFound, "there is no topic %q", topic)
+// Bounds on the topics of a mesh and on what was said in one.
+const (
+	maxTopics        = 100
+	maxTopicMembers  = 1000
+	maxTopicMessages = 2000
+	maxTopicBytes    = 1 << 20
+
+	// dmMembers is how many a topic between two has.
+	dmMembers = 2
+)
+
+var (
+	// topicShelf holds the topics: id → topicRecord.
+	topicShelf = shelf{name: "topic", fields: maxTopics, bytes: 1 << 20}
+
+	// topicNameShelf finds them: name → id.
+	topicNameShelf = shelf{name: "topic-name", fields: maxTopics, bytes: 64 << 10}
+)
+
+// topicRecord is a topic. What it counts changes together with who joined.
+type topicRecord struct {
+	Name        string               `json:"name"`
+	Description string               `json:"description,omitempty"`
+	Visibility  wire.TopicVisibility `json:"visibility"`
+	At          int64                `json:"at"` // milliseconds
+	Sealed      bool                 `json:"sealed,omitempty"`
+	Members     int                  `json:"members"`
+	Leads       int                  `json:"leads"`
+}
+
+// partRecord is one member's part in a topic.
+type partRecord struct {
+	Role wire.TopicRole       `json:"role"`
+	At   int64                `json:"at"`
+	Read int64                `json:"read,omitempty"`
+	Key  *wire.SealedTopicKey `json:"key,omitempty"` // its copy of the topic key
+	By   string               `json:"by,omitempty"`  // member key of who made the copy
+	Made int64                `json:"made,omitempty"`
+}
+
+// A topic is a topic as one member sees it.
+type topic struct {
+	id string
+	topicRecord
+	text string // the record as it is kept
+
+	part     *partRecord // nil if the member did not join
+	partText string
+}
+
+// parts is the shelf of who joined: member key → partRecord. A topic between
+// two has no room for more.
+func (t *topic) parts() shelf {
+	sh := shelf{name: "topic-parts-" + t.id, fields: maxTopicMembers, bytes: 1 << 20}
+	if t.Visibility == wire.TopicDM {
+		sh.fields = dmMembers
+	}
+	return sh
+}
+
+func (t *topic) public() bool { return t.Visibility == wire.TopicPublic }
+
+// historyKey names the stream of what was said.
+func (s *Commons) historyKey(mesh, id string) string { return s.keyOf(mesh, "topic-history-"+id) }
+
+var errNoTopic = refuse(wire.CodeTopicNotFound, "there is no such topic, or it is not for you")
+
+func (s *Commons) registerTopics() {
+	on(s.table, s.createTopic)
+	on(s.table, s.listTopics)
+	on(s.table, s.joinTopic)
+	on(s.table, s.leaveTopic)
+	on(s.table, s.topicMembers)
+	on(s.table, s.topicHistory)
+	on(s.table, s.markTopicRead)
+	on(s.table, s.topicKey)
+	on(s.table, s.topicPendingSeals)
+	on(s.table, s.sealTopicKey)
+	on(s.table, s.notifications)
+}
+
+// findTopic finds a topic by id or name, ids first. Topics that are not public
+// have a name for those who joined only; for others, knowing the id is an
+// invitation.
+func (s *Commons) findTopic(ctx context.Context, mesh, member, name string) (*topic, error) {
+	t, err := s.topicByID(ctx, mesh, member, name)
+	if !errors.Is(err, errNoTopic) {
+		return t, err
+	}
+	id, err := s.get(ctx, mesh, topicNameShelf, name)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" {
+		return nil, errNoTopic
+	}
+	t, err = s.topicByID(ctx, mesh, member, id)
+	if err == nil && !t.public() && t.part == nil {
+		return nil, errNoTopic
+	}
+	return t, err
+}
+
+func (s *Commons) topicByID(ctx context.Context, mesh, member, id string) (*topic, error) {
+	text, err := s.get(ctx, mesh, topicShelf, id)
+	if err != nil {
+		return nil, err
+	}
+	if text == "" {
+		return nil, errNoTopic
+	}
+	t := &topic{id: id, text: text}
+	if t.topicRecord, err = decodeRecord[topicRecord](text); err != nil {
+		return nil, err
+	}
+	if t.partText, err = s.get(ctx, mesh, t.parts(), member); err != nil || t.partText == "" {
+		return t, err
+	}
+	part, err := decodeRecord[partRecord](t.partText)
+	t.part = &part
+	return t, err
+}
+
+// readableTopic is findTopic for what a member may read: public topics, and
+// those that it joined.
+func (s *Commons) readableTopic(ctx context.Context, mesh, member, name string) (*topic, error) {
+	t, err := s.findTopic(ctx, mesh, member, name)
+	if err == nil && !t.public() && t.part == nil {
+		return nil, errNoTopic
+	}
+	return t, err
+}
+
+// joinedTopic is findTopic for what only those may who joined.
+func (s *Commons) joinedTopic(ctx context.Context, mesh, member, name string) (*topic, error) {
+	t, err := s.readableTopic(ctx, mesh, member, name)
+	if err == nil && t.part == nil {
+		return nil, refuse(wire.CodeForbidden, "join the topic first")
+	}
+	return t, err
+}
+
+func (s *Commons) createTopic(ctx context.Context, who *Caller, m *wire.TopicCreate) (wire.Message, error) {
+	reply := &wire.TopicCreated{ReqID: m.ReqID}
+	err := retry(ctx, func() error {
+		id, err := s.get(ctx, who.Peer.Mesh, topicNameShelf, m.Name)
+		if err != nil {
+			return err
+		}
+		if id != "" {
+			return s.enterExisting(ctx, who, id, reply)
+		}
+		return s.makeTopic(ctx, who, m, reply)
+	})
+	return reply, err
+}
+
+func (s *Commons) makeTopic(ctx context.Context, who *Caller, m *wire.TopicCreate, reply *wire.TopicCreated) error {
+	now := time.Now().UnixMilli()
+	t := &topic{id: newID(), topicRecord: topicRecord{
+		Name: m.Name, Description: m.Description, Visibility: cmp.Or(m.Visibility, wire.TopicPublic), At: now,
+		Sealed: m.Key != nil, Members: 1, Leads: 1,
+	}}
+	part := partRecord{Role: wire.TopicLead, At: now}
+	if m.Key != nil {
+		part.Key, part.By, part.Made = m.Key, who.Member.Key, now
+	}
+	record, err := encodeRecord(t.topicRecord)
+	if err != nil {
+		return err
+	}
+	mine, err := encodeRecord(part)
+	if err != nil {
+		return err
+	}
+	reply.Created = true
+	reply.Topic = wire.TopicRef{ID: t.id, Name: t.Name, Visibility: t.Visibility}
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+		set(topicNameShelf, m.Name, t.id).was(""), set(topicShelf, t.id, record), set(t.parts(), who.Member.Key, mine),
+	}})
+	return err
+}
+
+// enterExisting answers a wish for a topic that is there, and joins it.
+func (s *Commons) enterExisting(ctx context.Context, who *Caller, id string, reply *wire.TopicCreated) error {
+	t, err := s.topicByID(ctx, who.Peer.Mesh, who.Member.Key, id)
+	if errors.Is(err, errNoTopic) {
+		return errConflict // it goes just now
+	}
+	if err != nil {
+		return err
+	}
+	if !t.public() && t.part == nil {
+		return refuse(wire.CodeForbidden, "a topic of others has this name")
+	}
+	reply.Created = false
+	reply.Topic = wire.TopicRef{ID: t.id, Name: t.Name, Visibility: t.Visibility}
+	if t.part != nil {
+		return nil
+	}
+	return s.enter(ctx, who, t, wire.TopicMember)
+}
+
+// enter gives the caller a part in a topic, or another one.
+func (s *Commons) enter(ctx context.Context, who *Caller, t *topic, role wire.TopicRole) error {
+	part, after := partRecord{At: time.Now().UnixMilli()}, t.topicRecord
+	if t.part != nil {
+		part = *t.part
+	} else {
+		after.Members++
+	}
+	if part.Role == wire.TopicLead {
+		after.Leads--
+	}
+	if part.Role = role; role == wire.TopicLead {
+		after.Leads++
+	}
+	mine, err := encodeRecord(part)
+	if err != nil {
+		return err
+	}
+	return s.changeTopic(ctx, who, t, after, set(t.parts(), who.Member.Key, mine).was(t.partText))
+}
+
+// changeTopic changes a topic's record, unless somebody has meanwhile, and
+// more.
+func (s *Commons) changeTopic(ctx context.Context, who *Caller, t *topic, after topicRecord, more ...change) error {
+	record, err := encodeRecord(after)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.apply(ctx, act{
+		mesh: who.Peer.Mesh, by: who, changes: append([]change{set(topicShelf, t.id, record).was(t.text)}, more...),
+	})
+	return err
+}
+
+// joinTopic takes the caller's member in. A lead is who made the topic, who is
+// an admin, or who comes when there is none.
+func (s *Commons) joinTopic(ctx context.Context, who *Caller, m *wire.TopicJoin) (wire.Message, error) {
+	role := cmp.Or(m.Role, wire.TopicMember)
+	return nil, retry(ctx, func() error {
+		t, err := s.findTopic(ctx, who.Peer.Mesh, who.Member.Key, m.Topic)
+		if err != nil {
+			return err
+		}
+		if t.part != nil && (m.Role == "" || t.part.Role == role) {
+			return nil
+		}
+		if role == wire.TopicLead && t.Leads > 0 && who.Member.Role != wire.RoleAdmin {
+			return refuse(wire.CodeForbidden, "the topic has a lead")
+		}
+		return s.enter(ctx, who, t, role)
+	})
+}
+
+// leaveTopic ends the member's part. A topic that is not public goes with its
+// last member, because nobody could read it any more.
+func (s *Commons) leaveTopic(ctx context.Context, who *Caller, m *wire.TopicLeave) (wire.Message, error) {
+	return nil, retry(ctx, func() error {
+		t, err := s.readableTopic(ctx, who.Peer.Mesh, who.Member.Key, m.Topic)
+		if err != nil || t.part == nil {
+			return err
+		}
+		after := t.topicRecord
+		after.Members--
+		if t.part.Role == wire.TopicLead {
+			after.Leads--
+		}
+		gone := remove(t.parts(), who.Member.Key).was(t.partText)
+		if t.public() || after.Members > 0 {
+			return s.changeTopic(ctx, who, t, after, gone)
+		}
+		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+			remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name), gone,
+		}})
+		if err != nil {
+			return err
+		}
+		return s.redis.Raw().Del(ctx, s.historyKey(who.Peer.Mesh, t.id)).Err()
+	})
+}
+
+func (s *Commons) listTopics(ctx context.Context, who *Caller, m *wire.TopicList) (wire.Message, error) {
+	topics, err := s.visibleTopics(ctx, who.Peer.Mesh, who.Member.Key)
+	return &wire.TopicListResponse{Topics: topics, ReqID: m.ReqID}, err
+}
+
+// visibleTopics are those that a member may read, oldest first.
+func (s *Commons) visibleTopics(ctx context.Context, mesh, member string) ([]wire.Topic, error) {
+	all, err := s.all(ctx, mesh, topicShelf)
+	if err != nil {
+		return nil, err
+	}
+	records, err := decodeAll[topicRecord](all)
+	if err != nil {
+		return nil, err
+	}
+	joined := map[string]*goredis.BoolCmd{}
+	pipe := s.redis.Raw().Pipeline()
+	for id, r := range records {
+		if t := (topic{id: id, topicRecord: r}); !t.public() {
+			joined[id] = pipe.HExists(ctx, s.key(mesh, t.parts()), member)
+		}
+	}
+	if _, err := pipe.Exec(ctx); len(joined) > 0 && err != nil {
+		return nil, err
+	}
+	out := []wire.Topic{}
+	for _, id := range oldestFirst(records, func(r topicRecord) int64 { return r.At }) {
+		r := records[id]
+		if is, private := joined[id]; private && !is.Val() {
+			continue
+		}
+		out = append(out, wire.Topic{
+			ID: id, Name: r.Name, Description: orNull(r.Description), Visibility: r.Visibility,
+			MemberCount: r.Members, CreatedAt: moment(r.At), Sealed: r.Sealed,
+		})
+	}
+	return out, nil
+}
+
+// A participant is a member that joined a topic and is not shut out.
+type participant struct {
+	registry.Member
+	partRecord
+}
+
+// participants lists who joined, in that order.
+func (s *Commons) participants(ctx context.Context, mesh string, t *topic) ([]participant, error) {
+	all, err := s.all(ctx, mesh, t.parts())
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.registry.Members(ctx, mesh)
+	if err != nil {
+		return nil, err
+	}
+	var out []participant
+	for _, m := range members {
+		text, joined := all[m.Key]
+		if !joined || m.RevokedAt != nil {
+			continue
+		}
+		part, err := decodeRecord[partRecord](text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, participant{m, part})
+	}
+	slices.SortStableFunc(out, func(a, b participant) int { return cmp.Compare(a.At, b.At) })
+	return out, nil
+}
+
+func (s *Commons) topicMembers(ctx context.Context, who *Caller, m *wire.TopicMembers) (wire.Message, error) {
+	t, err := s.readableTopic(ctx, who.Peer.Mesh, who.Member.Key, m.Topic)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.participants(ctx, who.Peer.Mesh, t)
+	reply := &wire.TopicMembersResponse{Topic: m.Topic, Members: []wire.TopicPart{}, ReqID: m.ReqID}
+	for _, p := range list {
+		one := wire.TopicPart{
+			MemberID: p.ID, Pubkey: p.Member.Key, DisplayName: p.Name, Role: p.partRecord.Role, JoinedAt: moment(p.At),
+		}
+		if p.Read != 0 {
+			at := moment(p.Read)
+			one.LastReadAt = &at
+		}
+		reply.Members = append(reply.Members, one)
+	}
+	return reply, err
+}
+
+func (s *Commons) markTopicRead(ctx context.Context, who *Caller, m *wire.TopicMarkRead) (wire.Message, error) {
+	_, _, err := s.readTopic(ctx, who, m.Topic)
+	return nil, err
+}
+
+// readTopic notes that the member has read all there is.
+func (s *Commons) readTopic(ctx context.Context, who *Caller, name string) (t *topic, at int64, err error) {
+	at = time.Now().UnixMilli()
+	err = retry(ctx, func() error {
+		if t, err = s.joinedTopic(ctx, who.Peer.Mesh, who.Member.Key, name); err != nil {
+			return err
+		}
+		part := *t.part
+		part.Read = max(part.Read, at)
+		mine, err := encodeRecord(part)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.apply(ctx, act{
+			mesh: who.Peer.Mesh, by: who, changes: []change{set(t.parts(), who.Member.Key, mine).was(t.partText)},
+		})
+		return err
+	})
+	return t, at, err
 }

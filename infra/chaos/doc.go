@@ -17,6 +17,7 @@
 //	load.go      who sends what to whom, who leaves how
 //	faults.go    what is done to edges and to Redis, and undone
 //	scenario.go  which faults, in which order
+//	skew.go      edges whose clocks are wrong
 //	run.go       from the first process to the report
 //
 // # What a seed fixes
@@ -24,10 +25,4 @@
 // Keys, targets, the choice and length of faults and their pauses. Not the
 // moment at which the kernel runs what: a seed that broke a promise breaks it
 // again often, not always. The history of every run is kept for that reason.
-//
-// # What is left out
-//
-// The clocks of edges are not skewed here: static Go programs read the clock
-// without libc, where libfaketime cannot reach them. That no promise depends on
-// an edge's clock is held by the tests of presence, which know only Redis's.
 package chaos

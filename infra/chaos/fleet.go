@@ -24,10 +24,11 @@ const serveWithin = 60 * time.Second
 // FleetOptions say what runs.
 type FleetOptions struct {
 	Edges   int
-	Binary  string   // of the edge
-	Dir     string   // for sockets and logs; short, because it holds unix sockets
-	Env     []string // of the edges, beside what a fleet decides
-	Install bool     // HAProxy, if it is missing
+	Binary  string        // of the edge
+	Dir     string        // for sockets and logs; short, because it holds unix sockets
+	Env     []string      // of the edges, beside what a fleet decides
+	Skew    time.Duration // by which the clocks of edges built by BuildSkewed are wrong
+	Install bool          // HAProxy, if it is missing
 	Backend Backend
 	History *history.Writer
 	Say     io.Writer
@@ -186,7 +187,7 @@ func (e *edgeProcess) launch() error {
 		url = e.link.URL()
 	}
 	cmd := exec.Command(e.fleet.o.Binary)
-	cmd.Env = environ(append(e.fleet.o.Env, "EDGE_ADDR="+e.addr, "EDGE_REDIS_URL="+url)...)
+	cmd.Env = environ(append(e.fleet.o.Env, "EDGE_ADDR="+e.addr, "EDGE_REDIS_URL="+url, skewOf(e.n, e.fleet.o.Skew))...)
 	var err error
 	e.proc, err = startProcess(e.fleet.o.Dir, e.name(), cmd)
 	return err

@@ -34,6 +34,9 @@ type Options struct {
 	Slack                 time.Duration
 	AckReplicas           int
 
+	// Skew makes the clocks of edges wrong, which takes a build of its own.
+	Skew time.Duration
+
 	EdgeBinary, PeerBinary string
 	Install                bool   // HAProxy, if it is missing
 	History                string // file
@@ -166,8 +169,12 @@ func (r *run) setUp() (err error) {
 	if r.backend, err = start(r.ctx); err != nil {
 		return err
 	}
+	binary, err := r.edgeBinary()
+	if err != nil {
+		return err
+	}
 	r.fleet, err = StartFleet(r.ctx, FleetOptions{
-		Edges: r.o.Edges, Binary: r.o.EdgeBinary, Dir: r.dir, Install: r.o.Install, Backend: r.backend,
+		Edges: r.o.Edges, Binary: binary, Skew: r.o.Skew, Dir: r.dir, Install: r.o.Install, Backend: r.backend,
 		History: r.out, Say: r.o.Say, Env: r.edgeEnv(),
 	})
 	if err != nil {
@@ -190,6 +197,23 @@ func (r *run) setUp() (err error) {
 	}
 	return nil
 }
+
+// edgeBinary is the program that edges run. Where none with a wrong clock can be
+// built, the run says so and goes on with right ones.
+func (r *run) edgeBinary() (string, error) {
+	if r.o.Skew == 0 {
+		return r.o.EdgeBinary, nil
+	}
+	binary, err := BuildSkewed(r.ctx, r.dir, edgePackage)
+	if errors.Is(err, ErrNoSkew) {
+		r.tell("%v", err)
+		return r.o.EdgeBinary, nil
+	}
+	r.tell("clocks of edges are wrong by %v", r.o.Skew)
+	return binary, err
+}
+
+const edgePackage = "github.com/claudemesh/claudemesh/edge/cmd/edge"
 
 // edgeEnv configures edges: limits that a crowd of test peers must not meet,
 // and leases.

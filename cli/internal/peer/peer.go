@@ -39,6 +39,10 @@ type Options struct {
 	// that sealed it. They are not verified: the caller knows what it has sent. It
 	// is called like Handle, but also where Handle is nil. Nil drops them.
 	Receipts func(ctx context.Context, from string, receipts []receipt.Receipt) error
+	// Frame takes what the broker says that is neither a message nor an answer,
+	// such as state_change and stream_data: one at a time and in order with the
+	// messages, but once only and never again. Nil drops them.
+	Frame func(context.Context, wire.Message) error
 	// MaxFailures ends Run after that many vain attempts in a row to connect.
 	// Zero means never.
 	MaxFailures int

@@ -72,6 +72,10 @@ func (n *conn) handle(ctx context.Context, frame wire.Message) error {
 		n.c.answer(m.ReqID, m)
 	case *wire.Push:
 		return n.handlePush(ctx, m)
+	default:
+		if n.c.o.Frame != nil {
+			return n.c.o.Frame(ctx, m)
+		}
 	}
 	return nil
 }

@@ -76,6 +76,10 @@ func (c *Client) tell(ctx context.Context, m wire.Message) error {
 	if err != nil {
 		return err
 	}
+	return c.tellFrame(ctx, frame)
+}
+
+func (c *Client) tellFrame(ctx context.Context, frame []byte) error {
 	n, err := c.await(ctx)
 	if err != nil {
 		return err
@@ -88,29 +92,39 @@ func (c *Client) tell(ctx context.Context, m wire.Message) error {
 // request sends what ask returns and waits for its answer.
 func request[A wire.Message](ctx context.Context, c *Client, ask func(wire.ReqID) wire.Message) (A, error) {
 	var none A
-	n, err := c.await(ctx)
+	m, err := c.exchange(ctx, func(id wire.ReqID) ([]byte, error) { return wire.Encode(ask(id)) })
 	if err != nil {
 		return none, err
+	}
+	return as[A](m)
+}
+
+// exchange sends the frame that is made for a request id, and waits for what
+// answers it.
+func (c *Client) exchange(ctx context.Context, frame func(wire.ReqID) ([]byte, error)) (wire.Message, error) {
+	n, err := c.await(ctx)
+	if err != nil {
+		return nil, err
 	}
 	id, answered := c.expect()
 	defer c.unexpect(id)
-	frame, err := wire.Encode(ask(id))
+	b, err := frame(id)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	n.put(frame)
+	n.put(b)
 	late := time.NewTimer(c.t.request)
 	defer late.Stop()
 	select {
 	case <-ctx.Done():
-		return none, ctx.Err()
+		return nil, ctx.Err()
 	case <-late.C:
-		return none, ErrNoAnswer
+		return nil, ErrNoAnswer
 	case m, ok := <-answered:
 		if !ok {
-			return none, ErrDisconnected
+			return nil, ErrDisconnected
 		}
-		return as[A](m)
+		return m, nil
 	}
 }
 

@@ -1,3 +1,4 @@
+#!lua
 -- Change what a mesh shares: any number of fields of any number of shelves, and
 -- what is told about it, or nothing at all.
 --
@@ -103,7 +104,11 @@ for _, c in ipairs(changes) do
   end
 end
 for name, n in pairs(bytes) do
-  redis.call('HSET', sizes, name, text(math.max(0, n)))
+  if n > 0 then
+    redis.call('HSET', sizes, name, text(n))
+  else
+    redis.call('HDEL', sizes, name)
+  end
 end
 if #changes > 0 then
   redis.call('HSET', sizes, 'total', text(math.max(0, total)))

@@ -4,6 +4,8 @@
 --
 -- KEYS[1]  jobs
 -- ARGV[1]  job   ARGV[2]  by how many ms
+--
+-- Returns 1.
 
 local now = now_ms()
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])

@@ -27,6 +27,7 @@ func parse(args []string) (o chaos.Options, again string, err error) {
 	fs.DurationVar(&o.TTL, "lease", o.TTL, "how long a lost peer is kept; renewals and drains follow")
 	fs.DurationVar(&o.FaultEvery, "fault-every", o.FaultEvery, "`time` between faults, about")
 	fs.IntVar(&o.AckReplicas, "ack-replicas", 0, "EDGE_ACK_REPLICAS of the edges")
+	fs.DurationVar(&o.Skew, "skew", 20*time.Second, "by how much the clocks of edges are wrong")
 	single := fs.Bool("single", false, "one Redis instead of a cluster, and links to it that can be cut")
 	fs.StringVar(&o.EdgeBinary, "edge", beside("edge"), "the edge's `binary`")
 	fs.StringVar(&o.PeerBinary, "loadpeer", beside("loadpeer"), "the peers' `binary`")
