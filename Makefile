@@ -110,3 +110,7 @@ bench-cli: build ## Measure `claudemesh peers` beside an empty Node process
 .PHONY: bench-resume
 bench-resume: redis ## Measure what a resume costs the servers beside a whole handshake
 	go test -run '^$$' -bench Resume -benchtime 1000x ./edge
+
+.PHONY: bench-departures
+bench-departures: redis ## Measure how late departures are announced among a million leases
+	go test -run '^$$' -bench Departures -benchtime 1x -timeout 30m ./presence

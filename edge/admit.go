@@ -184,6 +184,7 @@ func (s *Server) enter(ctx context.Context, c *conn, a *admission, got *presence
 	c.socket.send(s.helloAck(c, a, got))
 	s.applyPendingHook(c)
 	c.start()
+	s.arrived(c, got.Outcome)
 	return nil
 }
 

@@ -45,6 +45,22 @@ func (c *conn) asker() *commons.Caller {
 	}
 }
 
+// arrived lets a peer that was not here before have what its member left
+// behind. It need not wait for that.
+func (s *Server) arrived(c *conn, outcome presence.Outcome) {
+	who := c.asker()
+	if outcome != presence.Joined || !who.Hello || who.OneShot {
+		return
+	}
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		if err := s.commons.Arrived(ctx, who); err != nil && !isLost(err) {
+			c.log.WarnContext(ctx, "bring back what the member hosted", "err", err)
+		}
+	})
+}
+
 // heardFrame hands a frame from elsewhere to the peer that it is for, or says
 // that this peer is away.
 func (f *feed) heardFrame(rest string) {

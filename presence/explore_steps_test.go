@@ -222,7 +222,7 @@ func (t *turn) renew(i int) {
 		}
 		t.w.remove(i)
 	case Gone:
-		if told := q.gone>>s.gen != 0; !told && !q.bye && !t.w.banned {
+		if told := !q.seen || q.gone>>s.gen != 0; !told && !q.bye && !t.w.banned {
 			t.fail("L1: nobody was told that the peer left, so it need not join")
 		}
 		t.w.remove(i)

@@ -136,14 +136,8 @@ func (s *Commons) Handle(ctx context.Context, who *Caller, m wire.Message) (repl
 	return reply, true, err
 }
 
-// Arrived is called when a peer has its lease. Joined says that it was not here
-// before.
-func (s *Commons) Arrived(ctx context.Context, who *Caller, joined bool) error {
-	if !joined || !who.Hello || who.OneShot {
-		return nil
-	}
-	return s.restoreServers(ctx, who)
-}
+// Arrived is called when a peer has said hello that was not here before.
+func (s *Commons) Arrived(ctx context.Context, who *Caller) error { return s.restoreServers(ctx, who) }
 
 // Left cleans up what a peer owned, up to the generation that left. It can be
 // repeated.

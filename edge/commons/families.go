@@ -12,5 +12,8 @@ func (s *Commons) register() {
 	s.registerClock()
 	s.registerInfo()
 	s.registerSchedule()
+	s.registerCalls()
+	s.registerServers()
+	s.registerRelay()
 	s.registerTopics()
 }

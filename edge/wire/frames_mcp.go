@@ -196,6 +196,11 @@ func MCPUnknown(server string) string { return fmt.Sprintf("MCP server %q not fo
 // MCPHostGone says that the host went away.
 func MCPHostGone(server string) string { return fmt.Sprintf("MCP server %q host disconnected", server) }
 
+// MCPHostAway says that the host has lost its connection and is expected back.
+func MCPHostAway(server string) string {
+	return fmt.Sprintf("MCP server %q host is reconnecting: try again in a moment", server)
+}
+
 // MCPOffline says how long the host of a persistent server has been away.
 func MCPOffline(server, host string, away time.Duration) string {
 	return fmt.Sprintf("MCP server %q is offline: its host %s left %s. It comes back with its host.", server, host, ago(away))

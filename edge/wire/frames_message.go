@@ -101,7 +101,6 @@ const (
 	AckMeshFull    = "mesh_full: too much is waiting in this mesh, try again later"
 	AckFingerprint = "invalid: request fingerprint differs from the first use of this client_message_id"
 	AckUnavailable = "unavailable: the message was not stored, try again"
-	AckNoTopics    = "invalid target: this mesh has no topics"
 )
 
 // AckRateLimited is the Ack.Error of a sender who is too fast.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -13,61 +12,20 @@ import (
 )
 
 func (h *handler) ban(w http.ResponseWriter, r *signed.Request) error {
-	return h.shutOut(w, r, h.reg.Ban)
+	return done(w, h.moderator().Ban(r.Context(), r.Mesh.ID, by(r), r.PathValue("key")))
 }
 
 func (h *handler) unban(w http.ResponseWriter, r *signed.Request) error {
-	key := r.PathValue("key")
-	if err := h.mayModerate(r, key); err != nil {
-		return err
-	}
-	return done(w, h.reg.Unban(r.Context(), r.Mesh.ID, key))
+	return done(w, h.moderator().Unban(r.Context(), r.Mesh.ID, by(r), r.PathValue("key")))
 }
 
 func (h *handler) revokeMember(w http.ResponseWriter, r *signed.Request) error {
-	return h.shutOut(w, r, h.reg.Revoke)
+	return done(w, h.moderator().Revoke(r.Context(), r.Mesh.ID, by(r), r.PathValue("key")))
 }
 
-// shutOut ends a member's membership by do, and what is left of its presence.
-func (h *handler) shutOut(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, key string) error) error {
-	key := r.PathValue("key")
-	if err := h.mayModerate(r, key); err != nil {
-		return err
-	}
-	if err := do(r.Context(), r.Mesh.ID, key); err != nil {
-		return err
-	}
-	if h.Presence == nil {
-		return done(w, nil)
-	}
-	return done(w, h.Presence.Dismiss(r.Context(), r.Mesh.ID, func(p Present) bool {
-		return strings.EqualFold(p.Member, key)
-	}))
-}
+func (h *handler) moderator() Moderator { return Moderator{Registry: h.reg, Presence: h.Presence} }
 
-// mayModerate says whether the signer may act against that member. Admins may
-// not shut out each other or themselves: whoever loses an admin key would lose
-// the mesh to the finder. The owner key stays above that.
-func (h *handler) mayModerate(r *signed.Request, key string) error {
-	if !wire.IsKey(key) {
-		return invalid(errors.New("member key must be 64 hex chars"))
-	}
-	if r.As == signed.Owner {
-		return nil
-	}
-	_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, key)
-	switch {
-	case err != nil && !errors.Is(err, registry.ErrRevoked):
-		return err
-	case member.Role == wire.RoleAdmin:
-		return forbidden("only the owner moderates admins")
-	}
-	return nil
-}
-
-func forbidden(why string) error {
-	return signed.Refuse(http.StatusForbidden, wire.CodeForbidden, why)
-}
+func by(r *signed.Request) By { return By{Key: r.Key, As: r.As} }
 
 // setMember changes a member: the owner anything of anybody, an admin all but
 // roles of whom it moderates and of itself, a member what the mesh lets it
@@ -108,7 +66,7 @@ func (h *handler) maySet(r *signed.Request, key string, in *wire.SetMemberReques
 	case self:
 		return nil
 	}
-	return h.mayModerate(r, key)
+	return h.moderator().May(r.Context(), r.Mesh.ID, by(r), key)
 }
 
 // selfEditable refuses fields that the mesh's policy leaves to admins. Without
@@ -138,15 +96,15 @@ func selfEditable(policy *wire.SelfEditable, in *wire.SetMemberRequest) error {
 }
 
 func (h *handler) kick(w http.ResponseWriter, r *signed.Request) error {
-	return h.close(w, r, h.reg.Kick, func(p Present) bool { return p.PeerRole == wire.PeerRoleSession })
+	return h.close(w, r, h.moderator().Kick, IsSession)
 }
 
 func (h *handler) disconnect(w http.ResponseWriter, r *signed.Request) error {
-	return h.close(w, r, h.reg.Disconnect, func(Present) bool { return true })
+	return h.close(w, r, h.moderator().Disconnect, func(Present) bool { return true })
 }
 
-// close has edges close connections: do rings, closes says which it concerns.
-func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, target string) error, closes func(Present) bool) error {
+// close has connections closed by do; closes says which of those named.
+func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx context.Context, mesh, target string, which func(Present) bool) error, closes func(Present) bool) error {
 	var in wire.KickRequest
 	if err := r.Into(&in); err != nil {
 		return err
@@ -162,11 +120,8 @@ func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx co
 	if err := h.mayClose(r, target, here); err != nil {
 		return err
 	}
-	if err := do(r.Context(), r.Mesh.ID, target); err != nil {
-		return err
-	}
 	named := func(p Present) bool { return target == wire.TargetAll || target == p.Member || target == p.Pubkey }
-	if err := h.Presence.Dismiss(r.Context(), r.Mesh.ID, func(p Present) bool { return named(p) && closes(p) }); err != nil {
+	if err := do(r.Context(), r.Mesh.ID, target, named); err != nil {
 		return err
 	}
 	out := wire.KickResponse{Affected: []wire.Presence{}}

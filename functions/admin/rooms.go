@@ -57,9 +57,9 @@ var (
 	ErrNobody = errors.New("admin: nobody reads the inbox")
 )
 
-// Present is one connection, by the member it belongs to.
+// Present is one connection, by the member it belongs to. ID is its PEER.
 type Present struct {
-	Member string
+	ID, Member string
 	wire.Presence
 }
 

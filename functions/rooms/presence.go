@@ -9,6 +9,7 @@ import (
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/admin"
+	"github.com/claudemesh/claudemesh/infra/redis"
 	"github.com/claudemesh/claudemesh/presence"
 )
 
@@ -16,6 +17,11 @@ import (
 type Presence struct {
 	store *presence.Store
 	fleet Fleet
+}
+
+// NewPresence shows a store that keeps its leases in client.
+func NewPresence(client *redis.Client, store *presence.Store) Presence {
+	return Presence{store: store, fleet: Fleet{client}}
 }
 
 // Present lists the connections of a mesh. Transient ones are not listed.
@@ -40,7 +46,7 @@ func present(r *presence.Presence) admin.Present {
 	if r.Kind == presence.KindSession {
 		role = wire.PeerRoleSession
 	}
-	return admin.Present{Member: r.Member, Presence: wire.Presence{
+	return admin.Present{ID: r.ID, Member: r.Member, Presence: wire.Presence{
 		Pubkey: r.Key, DisplayName: record.DisplayName, PeerRole: role,
 		Status: r.Status.Value, Visible: r.Announced, ConnectedAt: wire.At(r.ConnectedAt),
 	}}

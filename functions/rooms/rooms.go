@@ -97,10 +97,9 @@ func Of(client *redis.Client, c admin.Config) admin.Config {
 	q := queue.New(client, queue.Options{
 		MembersKey: keys.MembersKey, BansKey: keys.BansKey, SessionsKey: keys.SessionsKey, GrantsKey: keys.GrantsKey,
 	})
-	fleet := Fleet{client}
-	c.Presence = Presence{fleet: fleet, store: presence.New(client, presence.Options{
+	c.Presence = NewPresence(client, presence.New(client, presence.Options{
 		JournalLua: queue.JournalLua, JournalKeys: q.JournalKeys, MembersKey: keys.MembersKey, BansKey: keys.BansKey,
-	})}
-	c.Queue, c.Depths, c.Office, c.Fleet = Queue{q}, Queue{q}, Queue{q}, fleet
+	}))
+	c.Queue, c.Depths, c.Office, c.Fleet = Queue{q}, Queue{q}, Queue{q}, Fleet{client}
 	return c
 }

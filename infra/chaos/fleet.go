@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -114,21 +115,49 @@ func (f *Fleet) EdgeAddrs() []string {
 	return out
 }
 
-// Ended is closed when an edge or the balancer ends by itself.
-func (f *Fleet) Ended(ctx context.Context) <-chan string {
-	out := make(chan string, len(f.edges)+1)
-	watch := func(name string, p *process) {
+// Keep starts edges again that end, until ctx ends or the balancer does.
+func (f *Fleet) Keep(ctx context.Context) error {
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for _, e := range f.edges {
+		watches.Go(func() { stop(e.keep(ctx)) })
+	}
+	if b, ok := f.balancer.(*haproxy); ok {
 		select {
-		case <-p.ended:
-			out <- fmt.Sprintf("%s: %v", name, p.failure())
+		case <-b.ended:
+			return fmt.Errorf("%w: %w", errEnded, b.failure())
 		case <-ctx.Done():
 		}
 	}
-	for _, e := range f.edges {
-		go watch(e.name(), e.proc)
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
 	}
-	if b, ok := f.balancer.(*haproxy); ok {
-		go watch("haproxy", b.process)
+	return nil
+}
+
+func (e *edgeProcess) keep(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Canceled
+		case <-e.proc.ended:
+		}
+		fmt.Fprintf(e.fleet.o.Say, "%s has ended; another takes its place\n", e.name())
+		e.gone()
+		if err := e.start(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// PIDs are the processes of the edges.
+func (f *Fleet) PIDs() []int {
+	out := make([]int, len(f.edges))
+	for i, e := range f.edges {
+		out[i] = e.proc.cmd.Process.Pid
 	}
 	return out
 }

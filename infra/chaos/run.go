@@ -98,10 +98,15 @@ func Run(ctx context.Context, o Options) (*check.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\nlogs are in %s", err, dir)
 	}
+	report, err := CheckFile(o.History, o)
+	if err != nil || report.Broken() > 0 {
+		r.tell("logs are in %s", dir)
+		return report, err
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("chaos: %w", err)
 	}
-	return CheckFile(o.History, o)
+	return report, nil
 }
 
 // CheckFile checks the history of a run with the given options.

@@ -50,7 +50,7 @@ func (c *Client) runDurable(ctx context.Context, replicas int, keys []string, ar
 			}
 		}
 		w := &write{cmd: cmd, asking: asking, mark: "confirm:" + TagOf(firstOf(keys)), replicas: replicas, done: make(chan struct{})}
-		c.confirm.at(n).submit(w)
+		c.confirm.at(n).submit(ctx, w)
 		select {
 		case <-w.done:
 			return cmd.Err()
@@ -104,18 +104,18 @@ type write struct {
 	done     chan struct{} // closed when cmd has its answer
 }
 
-func (k *committer) submit(w *write) {
+func (k *committer) submit(ctx context.Context, w *write) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waiting = append(k.waiting, w)
 	if !k.running {
 		k.running = true
-		go k.work()
+		go k.work(context.WithoutCancel(ctx)) // it works for others, too
 	}
 }
 
 // work commits until nobody waits.
-func (k *committer) work() {
+func (k *committer) work(ctx context.Context) {
 	for {
 		k.mu.Lock()
 		n := min(len(k.waiting), pipelineLength)
@@ -126,15 +126,15 @@ func (k *committer) work() {
 		if n == 0 {
 			return
 		}
-		k.commit(group)
+		k.commit(ctx, group)
 	}
 }
 
 // commit runs a group and has it confirmed on the same connection. The mark is
 // written because servers differ in what WAIT waits for after a script that
 // wrote nothing: a repeat has to wait for what it repeats.
-func (k *committer) commit(group []*write) {
-	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
+func (k *committer) commit(ctx context.Context, group []*write) {
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
 	pipe := k.node.Pipeline()
 	replicas := 0

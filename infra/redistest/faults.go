@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -113,8 +114,8 @@ func (c *Cluster) Failover(i int) int {
 			return err
 		}
 		// Refused while the replica is out of touch with its master.
-		err := c.nodes[replica].rdb.ClusterFailover(ctx).Err()
-		return fmt.Errorf("node %d is not yet the master (%v)", replica, err)
+		refused := c.nodes[replica].rdb.ClusterFailover(ctx).Err()
+		return errors.Join(fmt.Errorf("node %d is not yet the master", replica), refused)
 	})
 	return replica
 }

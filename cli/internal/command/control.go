@@ -24,6 +24,7 @@ const (
 	opSummary       = "summary"
 	opJoinGroup     = "join_group"
 	opLeaveGroup    = "leave_group"
+	opAsk           = "ask"
 )
 
 // inboxHeld is how long messages are held for a command that takes them and
@@ -81,6 +82,8 @@ func (h *host) dispatch(ctx context.Context, r local.Request) (any, error) {
 		return withArgs(r, func(s string) (any, error) { return nil, h.setSummary(ctx, s) })
 	case opJoinGroup:
 		return withArgs(r, func(g wire.Group) (any, error) { return nil, h.joinGroup(ctx, g) })
+	case opAsk:
+		return withArgs(r, func(q question) (any, error) { return h.obeyAsk(ctx, q) })
 	case opLeaveGroup:
 		return withArgs(r, func(name string) (any, error) { return nil, h.client.LeaveGroup(ctx, name) })
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/claudemesh/claudemesh/cli/internal/mcp"
 	"github.com/claudemesh/claudemesh/cli/internal/outbox"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -24,6 +25,8 @@ import (
 const (
 	toolPatience = 10 * time.Second // a model should not wait longer for a broker
 	maxSameDir   = 9                // servers of one directory without a name
+
+	relayPatience = 40 * time.Second // for another peer, which the broker gives 30 seconds
 )
 
 // EnvChannel, if 1, says that the client takes whole messages as notifications.
@@ -228,4 +231,21 @@ func (t tools) do(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, toolPatience)
 	defer cancel()
 	return f(ctx)
+}
+
+// Shared implements mcp.Session.
+func (t tools) Shared() (*share.Mesh, error) { return t.h.m.sharedMesh(patient{t.h.client}) }
+
+// patient asks for as long as a model should wait.
+type patient struct{ c *peer.Client }
+
+// Ask implements share.Asker.
+func (p patient) Ask(ctx context.Context, r wire.Request) (wire.Message, error) {
+	limit := toolPatience
+	if peer.Relayed(r) {
+		limit = relayPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return p.c.Ask(ctx, r)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/mailbox"
+	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
 
@@ -17,6 +18,9 @@ type Session interface {
 	SetStatus(context.Context, wire.Status) error
 	JoinGroup(ctx context.Context, name, role string) error
 	LeaveGroup(ctx context.Context, name string) error
+	// Shared is what the mesh shares. Each question to it takes its time, and no
+	// more.
+	Shared() (*share.Mesh, error)
 	// Key is the key of the session, and Member that of its member.
 	Key() string
 	Member() string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -39,11 +40,15 @@ func (c *Client) Ask(ctx context.Context, r wire.Request) (wire.Message, error) 
 	if err := checkRequest(frame); err != nil {
 		return nil, err
 	}
-	if quiet, err := c.unanswered(ctx, r); err != nil || quiet {
-		return &wire.OK{}, errors.Join(err, c.tellFrame(ctx, frame))
+	quiet, err := c.unanswered(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if quiet {
+		return &wire.OK{}, c.tellFrame(ctx, frame)
 	}
 	for {
-		answer, err := c.exchange(ctx, func(id wire.ReqID) ([]byte, error) { return withReqID(frame, id), nil })
+		answer, err := c.exchange(ctx, c.patience(r), func(id wire.ReqID) ([]byte, error) { return withReqID(frame, id), nil })
 		switch {
 		case errors.Is(err, ErrDisconnected) && repeatable[r.FrameType()]:
 			continue // it waits for the next connection
@@ -57,6 +62,23 @@ func (c *Client) Ask(ctx context.Context, r wire.Request) (wire.Message, error) 
 		}
 		return answer, nil
 	}
+}
+
+// Relayed reports whether r is answered by another peer. The broker says when
+// that has taken too long.
+func Relayed(r wire.Request) bool {
+	switch r.FrameType() {
+	case wire.TypeMCPCall, wire.TypePeerFileRequest, wire.TypePeerDirRequest:
+		return true
+	}
+	return false
+}
+
+func (c *Client) patience(r wire.Request) time.Duration {
+	if Relayed(r) {
+		return c.t.relayed
+	}
+	return c.t.request
 }
 
 // checkRequest refuses what a broker would refuse without looking further.

@@ -55,14 +55,6 @@ func (n *conn) receive(frame wire.Message) {
 		}
 	case *wire.Ack:
 		n.c.acked(m)
-	case *wire.PeersList:
-		n.c.answer(m.ReqID, m)
-	case *wire.MembersList:
-		n.c.answer(m.ReqID, m)
-	case *wire.MessageStatusResult:
-		n.c.answer(m.ReqID, m)
-	case wire.Reply:
-		n.c.answer(m.InReplyTo(), m)
 	case *wire.Restarting:
 		select {
 		case n.moved <- time.Duration(max(0, m.ReconnectAfterMs)) * time.Millisecond:
@@ -70,6 +62,8 @@ func (n *conn) receive(frame wire.Message) {
 		}
 	case *wire.ErrorFrame:
 		n.receiveError(m)
+	case wire.Reply:
+		n.c.answer(m.InReplyTo(), m)
 	default:
 		if n.c.o.Frame != nil {
 			n.queue(m) // told to others in the order in which it was said

@@ -149,7 +149,7 @@ type one struct {
 }
 
 var quick = timing{
-	dial: patience, hello: patience, request: patience, ack: patience, write: patience,
+	dial: patience, hello: patience, request: patience, relayed: patience, ack: patience, write: patience,
 	ping: 20 * time.Millisecond, silence: patience, backoff: time.Millisecond, backoffTo: 5 * time.Millisecond,
 	steady: time.Hour, farewell: 50 * time.Millisecond,
 }

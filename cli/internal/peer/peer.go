@@ -61,6 +61,7 @@ type timing struct {
 	dial      time.Duration // TCP, TLS and upgrade
 	hello     time.Duration // until hello_ack
 	request   time.Duration // until an answer
+	relayed   time.Duration // until an answer that another peer gives
 	ack       time.Duration // until the ack of a send, while connected
 	write     time.Duration // one frame
 	ping      time.Duration // between our pings
@@ -72,7 +73,7 @@ type timing struct {
 }
 
 var usual = timing{
-	dial: 10 * time.Second, hello: 5 * time.Second, request: 10 * time.Second, ack: 10 * time.Second,
+	dial: 10 * time.Second, hello: 5 * time.Second, request: 10 * time.Second, relayed: 35 * time.Second, ack: 10 * time.Second,
 	write: 10 * time.Second, ping: 15 * time.Second, silence: 45 * time.Second,
 	backoff: time.Second, backoffTo: 30 * time.Second, steady: 5 * time.Second, farewell: time.Second,
 }

@@ -92,7 +92,7 @@ func (c *Client) tellFrame(ctx context.Context, frame []byte) error {
 // request sends what ask returns and waits for its answer.
 func request[A wire.Message](ctx context.Context, c *Client, ask func(wire.ReqID) wire.Message) (A, error) {
 	var none A
-	m, err := c.exchange(ctx, func(id wire.ReqID) ([]byte, error) { return wire.Encode(ask(id)) })
+	m, err := c.exchange(ctx, c.t.request, func(id wire.ReqID) ([]byte, error) { return wire.Encode(ask(id)) })
 	if err != nil {
 		return none, err
 	}
@@ -101,7 +101,9 @@ func request[A wire.Message](ctx context.Context, c *Client, ask func(wire.ReqID
 
 // exchange sends the frame that is made for a request id, and waits for what
 // answers it.
-func (c *Client) exchange(ctx context.Context, frame func(wire.ReqID) ([]byte, error)) (wire.Message, error) {
+func (c *Client) exchange(
+	ctx context.Context, patience time.Duration, frame func(wire.ReqID) ([]byte, error),
+) (wire.Message, error) {
 	n, err := c.await(ctx)
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (c *Client) exchange(ctx context.Context, frame func(wire.ReqID) ([]byte, e
 		return nil, err
 	}
 	n.put(b)
-	late := time.NewTimer(c.t.request)
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-ctx.Done():

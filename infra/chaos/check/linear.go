@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -32,16 +33,8 @@ func queueModel() porcupine.Model {
 			if s.put {
 				return true, waiting + string(rune(s.n+firstRune))
 			}
-			if len(waiting) == 0 {
-				return false, waiting
-			}
-			for i, c := range waiting {
-				if i == 0 && int(c) == s.n+firstRune {
-					return true, waiting[len(string(c)):]
-				}
-				break
-			}
-			return false, waiting
+			first, size := utf8.DecodeRuneInString(waiting)
+			return int(first) == s.n+firstRune, waiting[size:]
 		},
 		Equal: func(a, b any) bool { return a.(string) == b.(string) },
 	}

@@ -15,8 +15,6 @@ const forever = math.MaxInt64
 // A window is a stretch of time, in nanoseconds since 1970.
 type window struct{ from, to int64 }
 
-func (w window) has(t int64) bool { return w.from <= t && t <= w.to }
-
 func (w window) overlaps(v window) bool { return w.from <= v.to && v.from <= w.to }
 
 // A span is one connection of a peer.
@@ -36,7 +34,6 @@ type person struct {
 	name, key, mesh string
 	spans           []span
 	silent          []window // when it was not in contact
-	lines           map[int64]history.Record
 }
 
 // truth is who was in contact when.

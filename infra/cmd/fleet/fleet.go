@@ -62,13 +62,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	welcome(o, f, backend, dir)
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(o.out, "stopping: the edges drain, then Redis ends")
-		return nil
-	case what := <-f.Ended(ctx):
-		return fmt.Errorf("a part ended by itself: %s", what)
+	if err := f.Keep(ctx); err != nil {
+		return err
 	}
+	fmt.Fprintln(o.out, "stopping: the edges drain, then Redis ends")
+	return nil
 }
 
 func startBackend(ctx context.Context, o options) (chaos.Backend, error) {
@@ -85,18 +83,18 @@ func welcome(o options, f *chaos.Fleet, backend chaos.Backend, dir string) {
 	second := filepath.Join(dir, "second-peer")
 	fmt.Fprintf(o.out, `
   peers   %s (%s)
-  edges   %s
+  edges   %s (pids %s)
   redis   %s, %s
   logs    %s
 
 A first mesh, and a second peer in it; paste into another terminal:
 
-  export CLAUDEMESH_CONFIG_DIR=%[9]s CLAUDEMESH_BROKER_URL=%[1]s
-  %[7]s create demo
-  mkdir -p %[8]s && CLAUDEMESH_CONFIG_DIR=%[8]s %[7]s join "$(%[7]s invite --mesh demo)"
+  export CLAUDEMESH_CONFIG_DIR=%[10]s CLAUDEMESH_BROKER_URL=%[1]s
+  %[8]s create demo
+  mkdir -p %[9]s && CLAUDEMESH_CONFIG_DIR=%[9]s %[8]s join "$(%[8]s invite --mesh demo)"
 
-Kill an edge and see that nobody leaves. Nothing of this is kept; Ctrl-C stops everything.
+Kill an edge: another takes its place, and nobody is seen leaving. Nothing of this is kept; Ctrl-C stops everything.
 
-`, f.URL(), f.Balancer(), strings.Join(f.EdgeAddrs(), "  "), backend.Kind(), backend.URL(), dir, cli, second,
+`, f.URL(), f.Balancer(), strings.Join(f.EdgeAddrs(), " "), strings.Trim(fmt.Sprint(f.PIDs()), "[]"), backend.Kind(), backend.URL(), dir, cli, second,
 		filepath.Join(dir, "first-peer"))
 }

@@ -1,0 +1,125 @@
+package share
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/claudemesh/claudemesh/cli/internal/seal"
+	"github.com/claudemesh/claudemesh/edge/wire"
+)
+
+// Mesh is what one mesh shares, as one member of it sees it.
+type Mesh struct {
+	Asker
+
+	ID     string
+	Member ed25519.PrivateKey // signs what we write
+	Root   *seal.Key          // nil: nothing can be sealed or opened
+	// Clear has everything written so that the broker and existing clients can
+	// read it. The vault is sealed nevertheless.
+	Clear bool
+}
+
+// What is sealed under which key.
+const (
+	purposeState   = "state"
+	purposeMemory  = "memory"
+	purposeContext = "context"
+	purposeTask    = "task"
+	purposeResult  = "task-result"
+	purposeSkill   = "skill"
+	purposeSteps   = "skill-instructions"
+)
+
+// Origin says where a text comes from.
+type Origin struct {
+	Sealed bool `json:"sealed"`
+	// Author is the member key that signed it; empty for clear text, whose
+	// author the broker names.
+	Author string `json:"author,omitempty"`
+	// At is when, by the author's clock. The broker's word would hide that it
+	// hands out something old.
+	At time.Time `json:"-"`
+	// Problem says why a sealed text could not be opened.
+	Problem string `json:"problem,omitempty"`
+}
+
+// ErrTooLarge says that something does not fit once it is sealed.
+var ErrTooLarge = errors.New("share: too large")
+
+// ErrMarked says that a text would be taken for a sealed one.
+var ErrMarked = errors.New("share: clear text must not begin with " + seal.SharedMark)
+
+// wrap makes the text that stands for v in a field of the given size.
+func (m *Mesh) wrap(purpose, name string, v any, limit int) (string, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("share: %w", err)
+	}
+	text, err := seal.ForShared(m.place(purpose, name), m.Member, time.Now(), string(raw))
+	if err != nil {
+		return "", err
+	}
+	if len(text) > limit {
+		return "", fmt.Errorf("%w: %d of at most %d bytes once sealed", ErrTooLarge, len(text), limit)
+	}
+	return text, nil
+}
+
+// unwrap reads what stands in a field into v. Clear text leaves v as it is.
+func (m *Mesh) unwrap(purpose, name, text string, v any) Origin {
+	if !seal.IsShared(text) {
+		return Origin{}
+	}
+	o := Origin{Sealed: true}
+	s, err := seal.OpenShared(m.place(purpose, name), text)
+	if err == nil {
+		o.Author, o.At = hex.EncodeToString(s.Author), s.Time
+		if json.Unmarshal([]byte(s.Text), v) != nil {
+			err = seal.ErrMalformed
+		}
+	}
+	o.Problem = problem(err)
+	return o
+}
+
+func (m *Mesh) place(purpose, name string) seal.Place {
+	return seal.Place{Mesh: m.ID, Purpose: purpose, Name: name, Root: m.Root}
+}
+
+// problem words why a sealed text did not open.
+func problem(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, seal.ErrNoKey):
+		return "the mesh's root key is not on this machine"
+	case errors.Is(err, seal.ErrTampered):
+		return "it was altered, moved, or sealed under another key"
+	case errors.Is(err, seal.ErrUnknownEpoch):
+		return "a newer client sealed it"
+	}
+	return "it has no shape that could be opened"
+}
+
+// unmarked refuses clear text that would be taken for sealed.
+func unmarked(texts ...string) error {
+	for _, text := range texts {
+		if seal.IsShared(text) {
+			return ErrMarked
+		}
+	}
+	return nil
+}
+
+// when is the time of a sealed text, or what the broker says.
+func (o Origin) when(broker wire.Time) time.Time {
+	if o.At.IsZero() {
+		return broker.Time
+	}
+	return o.At
+}
