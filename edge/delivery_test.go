@@ -26,7 +26,7 @@ func TestRefusedSendsSayWhy(t *testing.T) {
 		"a name instead":         {"bob", "x", wire.AckNoRecipient},
 		"one's own key":          {ana.Key(), "x", wire.AckNoRecipient},
 		"who does not want it":   {bob.Key(), "x", wire.AckBlocked},
-		"a topic":                {"#general", "x", wire.AckNoTopics},
+		"a topic":                {"#general", "x", wire.AckInvalid("there is no such topic, or it is not for you")},
 		"more than one may send": {bob.Key(), strings.Repeat("x", 60_000), wire.AckTooLarge(80_000 + 64)},
 	} {
 		if ack := ana.Message(c.target, c.text); ack.Queued || ack.Error != c.want {

@@ -84,7 +84,7 @@ func (p *pushOf) frame() frame {
 	case queue.KindFrame:
 		p.encoded = stamp{id: e.ID, cursor: cursor}.extend(e.Body)
 	default:
-		p.encoded = eventFrame(&wire.Push{
+		p.encoded = eventOf(e.Flags, &wire.Push{
 			Event: wire.Event(e.Event), EventData: json.RawMessage(e.Body), MessageID: e.ID, MeshID: p.mesh,
 			CreatedAt: wire.At(time.UnixMilli(e.At)), Cursor: cursor, Priority: urgency(e),
 		})
@@ -103,12 +103,25 @@ func (s stamp) extend(body string) frame {
 	return textFrame(append(b, `"}`...))
 }
 
+// eventOf completes the push of an event in the journal.
+func eventOf(flags string, m *wire.Push) frame {
+	if !strings.Contains(flags, queue.FlagWebhook) {
+		return eventFrame(m)
+	}
+	m.Subtype, m.SenderPubkey, m.Priority = wire.SubtypeWebhook, wire.WebhookSender(string(m.Event)), wire.LaneNext
+	return encodeEvent(m)
+}
+
 // eventFrame completes a system push.
 func eventFrame(m *wire.Push) frame {
 	m.Subtype, m.SenderPubkey = wire.SubtypeSystem, wire.SystemSender
 	if m.Priority == "" {
 		m.Priority = wire.LaneLow
 	}
+	return encodeEvent(m)
+}
+
+func encodeEvent(m *wire.Push) frame {
 	b, err := wire.Encode(m)
 	if err != nil {
 		b = []byte(`{"type":"push","subtype":"system"}`) // event data that is no JSON; nobody writes such

@@ -29,6 +29,10 @@ const FlagOthers = "s"
 // FlagNow among the flags of an event makes it urgent.
 const FlagNow = "n"
 
+// FlagWebhook among the flags of an event says that it is a stranger's word:
+// the event's name is that of the webhook that was called.
+const FlagWebhook = "w"
+
 // JournalEntry is one broadcast, group message or event of a mesh.
 type JournalEntry struct {
 	Seq    uint64

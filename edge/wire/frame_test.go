@@ -157,7 +157,6 @@ func TestExistingClientsRetryWhatMayYetSucceed(t *testing.T) {
 		wire.AckMeshFull:            false,
 		wire.AckUnavailable:         false,
 		wire.AckFingerprint:         true,
-		wire.AckNoTopics:            true,
 		wire.AckInvalid("x"):        true,
 	} {
 		for _, pattern := range final {
