@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -47,6 +49,8 @@ type Config struct {
 
 	SendRate  int `split_words:"true" default:"60" desc:"messages a minute of one member"`
 	SendBurst int `split_words:"true" default:"10" desc:"messages of one member at once"`
+
+	WatchAllow string `split_words:"true" desc:"networks that URL watches may reach though they are not public, as CIDR blocks separated by commas"`
 
 	Functions      string `split_words:"true" default:"inprocess" desc:"inprocess: serve invites and administration here; off: do not; else the http:// address to forward to, or two, of invites and of administration"`
 	FunctionsToken Secret `split_words:"true" desc:"what functions elsewhere know as FUNCTIONS_EDGE_TOKEN: by it they believe the client's address that this edge tells"`
@@ -134,6 +138,8 @@ func (c Config) check() error {
 	wrong(!oneOf(c.MeshCreation, creationOpen, creationToken, creationClosed), "EDGE_MESH_CREATION must be open, token or closed")
 	wrong(c.MeshCreation == creationToken && len(c.OperatorToken) < minOperatorToken,
 		"EDGE_OPERATOR_TOKEN needs %d characters or more", minOperatorToken)
+	_, err := parseNetworks(c.WatchAllow)
+	wrong(err != nil, "EDGE_WATCH_ALLOW must be CIDR blocks separated by commas: %v", err)
 	for name, d := range map[string]time.Duration{
 		"EDGE_LEASE_TTL": c.LeaseTTL, "EDGE_RENEW_EVERY": c.RenewEvery,
 		"EDGE_PING_EVERY": c.PingEvery, "EDGE_HELLO_WITHIN": c.HelloWithin, "EDGE_DRAIN_WITHIN": c.DrainWithin,
@@ -149,6 +155,22 @@ func (c Config) check() error {
 	wrong(c.RenewEvery > c.LeaseTTL/2, "EDGE_RENEW_EVERY must be at most half of EDGE_LEASE_TTL")
 	wrong(c.DrainWithin >= c.LeaseTTL, "EDGE_DRAIN_WITHIN must be shorter than EDGE_LEASE_TTL, or a deploy is seen as a departure")
 	return errors.Join(problems...)
+}
+
+// parseNetworks reads CIDR blocks separated by commas.
+func parseNetworks(list string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for block := range strings.SplitSeq(list, ",") {
+		if block = strings.TrimSpace(block); block == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(block)
+		if err != nil {
+			return nil, fmt.Errorf("edge: config: %w", err)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 func oneOf(s string, choices ...string) bool {

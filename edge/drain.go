@@ -35,6 +35,7 @@ func (s *Server) evacuate(ctx context.Context, peers []*conn, within time.Durati
 // drain empties this edge. When it returns, no socket is left.
 func (s *Server) drain(ctx context.Context) {
 	s.stopAdmitting()
+	s.commons.EndStreams()
 	for _, k := range s.strangersHere() {
 		k.close(wire.CloseRestarting, wire.ReasonRestarting, closedRestart)
 	}

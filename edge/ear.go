@@ -43,3 +43,11 @@ func (f *feed) overheardLocked(entry *queue.JournalEntry) {
 		}
 	}
 }
+
+// deafenLocked ends the listening of those whom entries have escaped.
+func (f *feed) deafenLocked() {
+	for e := range f.ears {
+		close(e.entries)
+		delete(f.ears, e)
+	}
+}

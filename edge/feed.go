@@ -193,12 +193,22 @@ func (f *feed) isForLocked(c *conn, e *queue.JournalEntry) bool {
 	if e.Peer == c.peer.ID || e.Member == c.member.Key && strings.Contains(e.Flags, queue.FlagOthers) {
 		return false
 	}
-	if e.Kind != queue.KindMessage {
+	switch e.Kind {
+	case queue.KindMessage:
+	case queue.KindTopic:
+		return commons.Hears(e.Target, c.member.Key) && f.takesLocked(c, e)
+	default:
 		return commons.Hears(e.Target, c.peer.ID, c.member.Key)
 	}
 	if c.audience.hidden || !c.audience.hears(e.Target, e.Seq) {
 		return false
 	}
+	return f.takesLocked(c, e)
+}
+
+// takesLocked reports whether a peer's member lets the sender speak to many of
+// whom it is one.
+func (f *feed) takesLocked(c *conn, e *queue.JournalEntry) bool {
 	session := ""
 	if wire.IsLowerKey(e.Peer) {
 		session = e.Peer // only a proven session key is a peer's id
@@ -297,6 +307,7 @@ func (f *feed) restartLocked(head queue.Head) {
 	f.recent = [remembered]seen{}
 	f.early = map[uint64]queue.JournalEntry{}
 	f.epoch, f.heard, f.heardID = head.Epoch, head.Seq, head.ID
+	f.deafenLocked()
 	for c := range f.conns {
 		f.resyncLocked(c)
 	}
@@ -382,6 +393,7 @@ func (f *feed) skipLocked(entries []queue.JournalEntry, head queue.Head) {
 	if len(entries) > 0 {
 		f.heard, f.heardID = entries[0].Seq-1, ""
 	}
+	f.deafenLocked()
 	for c := range f.conns {
 		if c.live {
 			f.resyncLocked(c)

@@ -41,6 +41,8 @@ func (s *Server) routes() http.Handler {
 		mux.Handle(metricsRoute, s.metricsHandler())
 	}
 	mux.HandleFunc("POST /hook/set-status", s.hook)
+	mux.HandleFunc(wire.RouteWebhook, s.commons.ServeWebhook)
+	mux.Handle("/api/v1/", s.commons.API())
 	s.mountFunctions(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is an edge of a claudemesh: peers connect to "+wire.Path+

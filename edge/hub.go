@@ -157,7 +157,7 @@ func (f *feed) bell(word, rest, message string) error {
 	case "disconnected":
 		f.sendAway(a, true, wire.CloseNormal, wire.ReasonDisconnected, closedSentAway)
 	case "archived":
-		f.sendAway(everybody, true, wire.CloseKicked, wire.ReasonKicked, closedKicked)
+		f.sendAway(everybody, true, wire.CloseKicked, wire.ReasonArchived, closedArchived)
 	case "profile":
 		f.profileChanged(a)
 	case "policy":

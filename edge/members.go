@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -103,12 +105,13 @@ func (f *feed) banned(member string) (here bool) {
 // everybody is the target of a removal that spares nobody.
 const everybody = "*"
 
-// sendAway closes the sockets of a member or of a session, and with them their
-// leases: who is removed has left. Member connections are spared unless all is
+// sendAway closes the sockets of a member or of peers, who are named with blanks
+// between them, and with them their leases: who is removed has left. Member connections are spared unless all is
 // set, because their clients would only come back at once.
 func (f *feed) sendAway(target string, all bool, code wire.CloseCode, reason string, why closeReason) {
+	targets := strings.Fields(target)
 	for _, c := range f.members() {
-		hit := target == everybody || target == c.member.Key || target == c.peer.ID
+		hit := target == everybody || slices.Contains(targets, c.member.Key) || slices.Contains(targets, c.peer.ID)
 		if hit && (all || c.kind == presence.KindSession) {
 			c.close(code, reason, why)
 		}

@@ -21,6 +21,7 @@ const (
 	closedBanned    closeReason = "banned"
 	closedKicked    closeReason = "kicked"       // removed by an admin
 	closedSentAway  closeReason = "disconnected" // the same, but welcome back
+	closedArchived  closeReason = "archived"     // its mesh has ended
 	closedSlow      closeReason = "slow_consumer"
 	closedTooLarge  closeReason = "too_large"
 	closedSilent    closeReason = "silent" // no pong
@@ -32,7 +33,7 @@ const (
 )
 
 var closeReasons = []closeReason{
-	closedByPeer, closedRefused, closedStranger, closedReplaced, closedBanned, closedKicked, closedSentAway,
+	closedByPeer, closedRefused, closedStranger, closedReplaced, closedBanned, closedKicked, closedSentAway, closedArchived,
 	closedSlow, closedTooLarge,
 	closedSilent, closedRestart, closedGoodbye, closedGone, closedUncertain, closedPanic,
 }

@@ -30,7 +30,7 @@ func TestAKickEndsSessionsAtOnceAndSparesTheControlConnection(t *testing.T) {
 	ring(t, e, m, "disconnected\x1f"+bob.Pub())
 	daemon.ExpectClose(wire.CloseNormal, wire.ReasonDisconnected)
 	ring(t, e, m, "archived")
-	ana.ExpectClose(wire.CloseKicked, wire.ReasonKicked)
+	ana.ExpectClose(wire.CloseKicked, wire.ReasonArchived)
 }
 
 func TestAMemberIsToldWhatWasChangedOfIt(t *testing.T) {

@@ -14,10 +14,11 @@ const fleetJobWord = "job"
 
 // newCommons makes this edge's share of what meshes share.
 func (s *Server) newCommons() *commons.Commons {
+	watch, _ := parseNetworks(s.cfg.WatchAllow) // checked with the rest of the configuration
 	return commons.New(commons.Options{
 		Redis: s.redis, Presence: s.presence, Queue: s.queue, Registry: s.registry,
 		PublicURL: s.cfg.PublicURL, Rank: s.watcher.Rank, Log: s.log,
-		Listen: s.listen,
+		Listen: s.listen, Watch: commons.WatchOptions{Allow: watch},
 		Tell: func(ctx context.Context, message string) error {
 			return s.bus.say(ctx, fleetBell, fleetJobWord+fieldSep+message)
 		},

@@ -58,9 +58,13 @@ type Commons struct {
 	opt      Options
 	log      *slog.Logger
 
+	audiences *audiences // streams of server-sent events
+
 	table table
 	jobs  map[string]job // by the name of their shelf
 	wake  chan wakeup
+
+	fetcher *fetcher // looks at what is watched
 
 	// What families do when a peer has left that owned something, when any
 	// peer has left, and when one could not be told.
@@ -103,7 +107,8 @@ func New(o Options) *Commons {
 	}
 	s := &Commons{
 		redis: o.Redis, presence: o.Presence, queue: o.Queue, registry: o.Registry, opt: o, log: o.Log,
-		table: table{}, jobs: map[string]job{}, wake: make(chan wakeup, 256),
+		audiences: newAudiences(), table: table{}, jobs: map[string]job{}, wake: make(chan wakeup, 256),
+		fetcher: newFetcher(o.Watch),
 	}
 	s.register()
 	return s

@@ -65,6 +65,12 @@ func (e entry) only(whom []string) entry {
 	return e
 }
 
+// urgent has an event pushed with the highest priority.
+func (e entry) urgent() entry {
+	e.flags = queue.FlagNow
+	return e
+}
+
 const (
 	// audienceMark begins the target of an entry that is for a list.
 	audienceMark = "="

@@ -15,5 +15,11 @@ func (s *Commons) register() {
 	s.registerCalls()
 	s.registerServers()
 	s.registerRelay()
+	s.registerWatches()
 	s.registerTopics()
+	s.registerAPIKeys()
+	s.registerWebhooks()
+	s.registerModeration()
+	s.registerGrants()
+	s.registerAudit()
 }

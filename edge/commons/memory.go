@@ -2,6 +2,8 @@ package commons
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -12,8 +14,10 @@ import (
 // reads all of it, hence the bound in bytes.
 var memoryShelf = shelf{name: "memory", fields: 2000, bytes: 4 << 20}
 
-// maxRecalled bounds the answer to one search.
-const maxRecalled = 20
+const (
+	maxRecalled = 20  // in the answer to one search
+	memoryFrame = 200 // bytes of a memory in a frame beside its texts
+)
 
 // memoryRecord is one text.
 type memoryRecord struct {
@@ -51,18 +55,55 @@ func (s *Commons) recall(ctx context.Context, who *Caller, m *wire.Recall) (wire
 		return nil, err
 	}
 	ids := newestFirst(records, func(r memoryRecord) int64 { return r.At })
+	if m.All {
+		return recallPage(records, ids, m), nil
+	}
 	texts := make([]string, len(ids))
 	for i, id := range ids {
 		texts[i] = searchable(records[id].Content, records[id].Tags)
 	}
 	reply := &wire.MemoryResults{Memories: []wire.Memory{}, ReqID: m.ReqID}
 	for _, i := range recall.Best(m.Query, texts, maxRecalled) {
-		r := records[ids[i]]
-		reply.Memories = append(reply.Memories, wire.Memory{
-			ID: ids[i], Content: r.Content, Tags: notNil(r.Tags), RememberedBy: r.By, RememberedAt: moment(r.At),
-		})
+		reply.Memories = append(reply.Memories, records[ids[i]].shown(ids[i]))
 	}
 	return reply, nil
+}
+
+func (r memoryRecord) shown(id string) wire.Memory {
+	return wire.Memory{ID: id, Content: r.Content, Tags: notNil(r.Tags), RememberedBy: r.By, RememberedAt: moment(r.At)}
+}
+
+// recallPage lists what whoever searches sealed texts has to read. A page ends
+// before [wire.MaxList]; the next one begins behind its last text, whether that
+// is still there or not.
+func recallPage(records map[string]memoryRecord, ids []string, m *wire.Recall) *wire.MemoryResults {
+	reply := &wire.MemoryResults{Memories: []wire.Memory{}, ReqID: m.ReqID}
+	place, size := "", 0
+	for _, id := range ids {
+		r := records[id]
+		here := memoryPlace(r.At, id)
+		if m.After != "" && here >= m.After {
+			continue
+		}
+		if size += r.size(id); size > wire.MaxList && len(reply.Memories) > 0 {
+			reply.Next = place
+			break
+		}
+		reply.Memories, place = append(reply.Memories, r.shown(id)), here
+	}
+	return reply
+}
+
+// memoryPlace orders texts as newestFirst does, the newest last.
+func memoryPlace(at int64, id string) string { return fmt.Sprintf("%016d/%s", at, id) }
+
+// size is what a text takes in a list. JSON may write a byte as six.
+func (r memoryRecord) size(id string) int {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return 0 // it was read as JSON
+	}
+	return len(b) + len(id) + memoryFrame
 }
 
 // searchable is a text with its tags, which are searched like words of it.

@@ -22,6 +22,9 @@ func refuse(code wire.Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// errAnswered says that a handler has answered with [Caller.Reply].
+var errAnswered = errors.New("commons: answered")
+
 var (
 	errFull    = refuse(wire.CodeFull, "this mesh holds as much of this as it may: remove something first")
 	errTooFast = refuse(wire.CodeRateLimited, "too many changes, slow down")

@@ -34,6 +34,8 @@ func (m MemoryStored) InReplyTo() ReqID { return m.ReqID }
 // Recall searches what was kept. An empty query asks for the newest.
 type Recall struct {
 	Query string `json:"query"`
+	All   bool   `json:"all,omitempty"`   // ours: everything, newest first, page by page; Query does not count
+	After string `json:"after,omitempty"` // ours: the Next of the page before
 	ReqID ReqID  `json:"_reqId,omitempty"`
 }
 
@@ -43,11 +45,14 @@ func (Recall) FrameType() Type { return TypeRecall }
 // RequestID returns the _reqId.
 func (m Recall) RequestID() ReqID { return m.ReqID }
 
-func (m *Recall) validate() error { return checkText("query", m.Query, MaxQuery) }
+func (m *Recall) validate() error {
+	return cmp.Or(checkText("query", m.Query, MaxQuery), checkLabel("after", m.After, MaxCorrelationID))
+}
 
 // MemoryResults has what was found, best first.
 type MemoryResults struct {
 	Memories []Memory `json:"memories"`
+	Next     string   `json:"next,omitempty"` // ours: more follows, for whoever asked for All
 	ReqID    ReqID    `json:"_reqId,omitempty"`
 }
 

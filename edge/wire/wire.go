@@ -93,7 +93,7 @@ const (
 	CloseRefused      CloseCode = 1008 // handshake refused; the reason is the code
 	CloseTooBig       CloseCode = 1009 // a frame over the limit
 	CloseRestarting   CloseCode = 1012 // this edge goes away; another one is there
-	CloseKicked       CloseCode = 4001 // removed by an admin
+	CloseKicked       CloseCode = 4001 // removed by an admin; archived
 	CloseBanned       CloseCode = 4002 // banned, now or before
 	CloseSlowConsumer CloseCode = 4008 // reads slower than others write
 	CloseHelloTimeout CloseCode = 4009 // no handshake in time
@@ -107,6 +107,7 @@ const (
 	ReasonTooLarge        = "too_large"
 	ReasonRestarting      = "restarting"
 	ReasonKicked          = "kicked"
+	ReasonArchived        = "archived"
 	ReasonBanned          = "banned"
 	ReasonSlowConsumer    = "slow_consumer"
 	ReasonHelloTimeout    = "hello_timeout"

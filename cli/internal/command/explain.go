@@ -33,6 +33,7 @@ var explanations = []explanation{
 		"end it, or listen as a second one: claudemesh listen --session NAME",
 	},
 	{peer.ErrBanned, ui.ExitNotMember, "you are banned from this mesh", "only its owner or an admin can let you back in"},
+	{peer.ErrArchived, ui.ExitNotMember, "this mesh was archived by its owner", "claudemesh leave forgets it here"},
 	{peer.ErrKicked, ui.ExitFailed, "an admin removed you from the mesh for now", "join in again when it was cleared up"},
 	{
 		peer.ErrReplaced, ui.ExitFailed, "another connection took this session over",

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/mailbox"
+	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -28,7 +29,10 @@ type stage struct {
 	err  error
 	sent Outgoing
 	did  []string
+	mesh *share.Mesh
 }
+
+func (s *stage) Shared() (*share.Mesh, error) { return s.mesh, s.err }
 
 func (s *stage) Key() string    { return strings.Repeat("a", 64) }
 func (s *stage) Member() string { return strings.Repeat("b", 64) }

@@ -129,6 +129,9 @@ func (n *conn) serve(ctx context.Context) (out outcome) {
 		n.c.o.Policy(ack.GroupPolicy)
 	}
 	n.c.attach(n, ack)
+	if n.c.o.Greeted != nil {
+		n.c.o.Greeted(ack)
+	}
 	pings, checks := time.NewTicker(n.c.t.ping), time.NewTicker(n.c.t.ack/10)
 	defer pings.Stop()
 	defer checks.Stop()
@@ -311,6 +314,9 @@ func (n *conn) reason() error {
 	reason := string(closed.Reason)
 	switch wire.CloseCode(closed.Code) {
 	case wire.CloseKicked:
+		if reason == wire.ReasonArchived {
+			return ErrArchived
+		}
 		return ErrKicked
 	case wire.CloseBanned:
 		return ErrBanned

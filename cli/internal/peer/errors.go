@@ -14,6 +14,8 @@ var (
 	ErrReplaced = errors.New("peer: another connection took this session over")
 	// ErrKicked says that an admin removed this peer.
 	ErrKicked = errors.New("peer: kicked by an admin")
+	// ErrArchived says that the mesh has ended.
+	ErrArchived = errors.New("peer: the mesh was archived")
 	// ErrBanned says that the member was banned from the mesh.
 	ErrBanned = errors.New("peer: banned from this mesh")
 )
@@ -97,7 +99,7 @@ func sendError(text string) error {
 
 // final reports whether coming back after err would be wrong.
 func final(err error) bool {
-	for _, stop := range []error{ErrReplaced, ErrKicked, ErrBanned, errHandler} {
+	for _, stop := range []error{ErrReplaced, ErrKicked, ErrArchived, ErrBanned, errHandler} {
 		if errors.Is(err, stop) {
 			return true
 		}

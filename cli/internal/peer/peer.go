@@ -43,6 +43,12 @@ type Options struct {
 	// such as state_change and stream_data: one at a time and in order with the
 	// messages, but once only and never again. Nil drops them.
 	Frame func(context.Context, wire.Message) error
+	// TopicKey returns the key of a topic, or nil. It may take a moment to ask for
+	// it, and must not wait for pushes. Nil opens what was said in clear only.
+	TopicKey func(ctx context.Context, topicID string) *seal.Key
+	// Greeted, if set, is told of each connection once requests can be made. It
+	// must not wait.
+	Greeted func(*wire.HelloAck)
 	// MaxFailures ends Run after that many vain attempts in a row to connect.
 	// Zero means never.
 	MaxFailures int

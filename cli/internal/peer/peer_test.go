@@ -92,6 +92,7 @@ func TestSomeClosesMeanToStayAway(t *testing.T) {
 	}{
 		{1000, "session_replaced", ErrReplaced},
 		{4001, "kicked", ErrKicked},
+		{4001, "archived", ErrArchived},
 		{4002, "banned", ErrBanned},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {

@@ -36,6 +36,13 @@ type Delivery struct {
 	// cannot be opened is reported, never guessed at.
 	Err error
 
+	// TopicID is that of the topic in which it was said; Target then has its
+	// name.
+	TopicID string
+	// Webhook is the name of the webhook through which a stranger said it. Data
+	// has what he said, as JSON.
+	Webhook string
+
 	receipts []byte // what came instead of a text
 }
 
@@ -98,6 +105,9 @@ func (n *conn) handlePush(ctx context.Context, m *wire.Push) error {
 		return nil
 	}
 	d := n.c.open(m)
+	if d.Err == nil && isTopic(m) {
+		n.c.openTopic(ctx, &d, m)
+	}
 	if n.c.o.Handle == nil && d.receipts == nil && m.Event != wire.EventGroupPolicy {
 		return nil
 	}
@@ -172,8 +182,14 @@ func (c *Client) open(m *wire.Push) Delivery {
 	switch {
 	case m.MeshID != c.o.MeshID:
 		d.Err = fmt.Errorf("%w: meant for another mesh", seal.ErrTampered)
+	case m.IsWebhook():
+		d.Webhook, d.Name, d.Data, d.Text = string(m.Event), string(m.Event), m.EventData, string(m.EventData)
 	case m.Event != "":
 		d.Event, d.Data, d.Verified = m.Event, m.EventData, false
+	case isTopic(m):
+		// Its key may have to be asked for first.
+	case isClearSchedule(m) && !c.isGroup(m):
+		d.Text, d.Err = seal.OpenPlain(seal.Box{Ciphertext: m.Ciphertext})
 	case c.isGroup(m):
 		c.openGroup(&d, m)
 	default:
@@ -201,6 +217,9 @@ func (c *Client) openGroup(d *Delivery, m *wire.Push) {
 	switch {
 	case err != nil:
 		d.Err = err
+	case in.Verified && sentLater(in.ID, m.ClientMessageID):
+		d.Text, d.Verified = in.Text, true
+		return // its id and its time are the broker's
 	case in.Verified && m.ClientMessageID != "" && m.ClientMessageID != in.ID:
 		d.Err = fmt.Errorf("%w: its id was exchanged", seal.ErrTampered)
 	default:

@@ -23,6 +23,7 @@ type Message struct {
 	Text     string    // UTF-8
 	Priority wire.Lane // next when empty
 	ReplyTo  string
+	Topic    *TopicBody // where To is a topic
 }
 
 // Receipt says what became of a message.
@@ -200,6 +201,9 @@ func (c *Client) sealSend(m *Message) ([]byte, error) {
 		ID: m.ID, ClientMessageID: m.ID, RequestFingerprint: fingerprint, TargetSpec: m.To,
 		Priority: m.Priority, Nonce: box.Nonce, Ciphertext: box.Ciphertext, ReplyToID: m.ReplyTo,
 	}
+	if m.Topic != nil {
+		addTopic(s, m)
+	}
 	if s.Priority == "" {
 		s.Priority = wire.LaneNext
 	}
@@ -222,7 +226,9 @@ func (c *Client) seal(m *Message) (seal.Box, error) {
 			return seal.Box{}, ErrClear
 		}
 		return seal.Direct(c.signer(), to, []byte(m.Text))
-	case wire.ClassTopic, wire.ClassNobody:
+	case wire.ClassTopic:
+		return topicBox(m)
+	case wire.ClassNobody:
 	}
 	return seal.Box{}, fmt.Errorf("%w: %s", ErrNoRecipient, m.To)
 }

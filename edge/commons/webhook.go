@@ -1,0 +1,220 @@
+package commons
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/registry"
+	"github.com/claudemesh/claudemesh/queue"
+)
+
+var (
+	// webhookShelf holds the webhooks: name → webhookRecord.
+	webhookShelf = shelf{name: "webhook", fields: 100, bytes: 128 << 10}
+
+	// webhookSecretShelf finds them: hash of the secret → name.
+	webhookSecretShelf = shelf{name: "webhook-secret", fields: 100, bytes: 64 << 10}
+
+	// webhookLimit bounds the calls of one webhook.
+	webhookLimit = registry.Limit{Name: "webhook", Burst: 30, PerMinute: 60}
+)
+
+// webhookWithin bounds one call of a webhook.
+const webhookWithin = 8 * time.Second
+
+// webhookRecord is an address that others may call. Its secret is kept, because
+// who made it may ask for it again.
+type webhookRecord struct {
+	Secret string `json:"secret"`
+	By     string `json:"by"` // member key
+	At     int64  `json:"at"` // milliseconds
+}
+
+func (s *Commons) registerWebhooks() {
+	on(s.table, s.createWebhook)
+	on(s.table, s.listWebhooks)
+	on(s.table, s.deleteWebhook)
+}
+
+// webhookURL is the address of a webhook, relative where the edge does not know
+// its own.
+func (s *Commons) webhookURL(mesh, secret string) string {
+	path := "/hook/" + mesh + "/" + secret
+	base, err := url.Parse(s.opt.PublicURL)
+	if err != nil || base.Host == "" {
+		return path
+	}
+	scheme := map[string]string{"ws": "http", "wss": "https"}[base.Scheme]
+	if scheme == "" {
+		scheme = base.Scheme
+	}
+	return scheme + "://" + base.Host + path
+}
+
+func (s *Commons) createWebhook(ctx context.Context, who *Caller, m *wire.CreateWebhook) (wire.Message, error) {
+	secret := wire.NewWebhookSecret()
+	record, err := encodeRecord(webhookRecord{Secret: secret, By: who.Member.Key, At: time.Now().UnixMilli()})
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+		set(webhookShelf, m.Name, record).was(""), set(webhookSecretShelf, wire.SecretHash(secret), m.Name),
+	}})
+	if errors.Is(err, errConflict) {
+		return nil, refuse(wire.CodeWebhookExists, "there is a webhook of this name")
+	}
+	return &wire.WebhookAck{Name: m.Name, URL: s.webhookURL(who.Peer.Mesh, secret), Secret: secret, ReqID: m.ReqID}, err
+}
+
+// listWebhooks shows addresses only to those who may end them: whoever knows an
+// address can speak to the whole mesh.
+func (s *Commons) listWebhooks(ctx context.Context, who *Caller, m *wire.ListWebhooks) (wire.Message, error) {
+	all, err := s.all(ctx, who.Peer.Mesh, webhookShelf)
+	if err != nil {
+		return nil, err
+	}
+	records, err := decodeAll[webhookRecord](all)
+	if err != nil {
+		return nil, err
+	}
+	reply := &wire.WebhookList{Webhooks: []wire.Webhook{}, ReqID: m.ReqID}
+	for _, name := range oldestFirst(records, func(r webhookRecord) int64 { return r.At }) {
+		r := records[name]
+		one := wire.Webhook{Name: name, Active: true, CreatedAt: moment(r.At)}
+		if who.mayChange(r.By) {
+			one.URL = s.webhookURL(who.Peer.Mesh, r.Secret)
+		}
+		reply.Webhooks = append(reply.Webhooks, one)
+	}
+	return reply, nil
+}
+
+func (s *Commons) deleteWebhook(ctx context.Context, who *Caller, m *wire.DeleteWebhook) (wire.Message, error) {
+	return &wire.WebhookAck{Name: m.Name, ReqID: m.ReqID}, retry(ctx, func() error {
+		old, err := s.get(ctx, who.Peer.Mesh, webhookShelf, m.Name)
+		if err != nil || old == "" {
+			return err
+		}
+		r, err := decodeRecord[webhookRecord](old)
+		if err != nil {
+			return err
+		}
+		if !who.mayChange(r.By) {
+			return refuse(wire.CodeForbidden, "only who made a webhook, or an admin, can end it")
+		}
+		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+			remove(webhookShelf, m.Name).was(old), remove(webhookSecretShelf, wire.SecretHash(r.Secret)),
+		}})
+		return err
+	})
+}
+
+// A called webhook is one whose secret was right.
+type calledWebhook struct{ mesh, name string }
+
+// findWebhook finds the webhook of a secret. One whose maker is no member any
+// more is none.
+func (s *Commons) findWebhook(ctx context.Context, mesh, secret string) (*calledWebhook, error) {
+	if !wire.IsMeshID(mesh) || !wire.IsLowerKey(secret) { // 64 hex, as a key
+		return nil, nil
+	}
+	name, err := s.get(ctx, mesh, webhookSecretShelf, wire.SecretHash(secret))
+	if err != nil || name == "" {
+		return nil, err
+	}
+	text, err := s.get(ctx, mesh, webhookShelf, name)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	r, err := decodeRecord[webhookRecord](text)
+	if err != nil {
+		return nil, err
+	}
+	known, given := wire.SecretHash(r.Secret), wire.SecretHash(secret)
+	if subtle.ConstantTimeCompare([]byte(known), []byte(given)) != 1 {
+		return nil, nil
+	}
+	_, _, err = s.registry.Admission(ctx, mesh, r.By)
+	if errors.Is(err, registry.ErrNoMesh) || errors.Is(err, registry.ErrNotMember) || errors.Is(err, registry.ErrRevoked) {
+		return nil, nil
+	}
+	return &calledWebhook{mesh, name}, err
+}
+
+// ServeWebhook answers [wire.RouteWebhook]: what a stranger says goes to the
+// whole mesh, marked as such.
+func (s *Commons) ServeWebhook(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), webhookWithin)
+	defer cancel()
+	answer := func(status int, text string) { answerJSON(w, status, wire.WebhookResponse{Error: text}) }
+	hook, err := s.findWebhook(ctx, r.PathValue("mesh"), r.PathValue("secret"))
+	if err == nil && hook == nil {
+		answer(http.StatusUnauthorized, wire.WebhookUnauthorized)
+		return
+	}
+	if err == nil {
+		err = s.takeToken(ctx, w, webhookLimit, hook.mesh+":"+wire.SecretHash(hook.name)[:16])
+	}
+	var body []byte
+	if err == nil {
+		body, err = webhookBody(w, r)
+	}
+	n := 0
+	if err == nil {
+		n, err = s.pushWebhook(ctx, hook, body)
+	}
+	var tooBig *http.MaxBytesError
+	var refused *Refusal
+	switch {
+	case err == nil:
+		answerJSON(w, http.StatusOK, wire.WebhookResponse{OK: true, Delivered: &n})
+	case errors.As(err, &tooBig):
+		answer(http.StatusRequestEntityTooLarge, wire.HookTooLarge)
+	case errors.As(err, &refused) && refused.Code == wire.CodeRateLimited:
+		answer(http.StatusTooManyRequests, refused.Message)
+	case errors.As(err, &refused):
+		answer(http.StatusBadRequest, refused.Message)
+	default:
+		s.log.WarnContext(ctx, "webhook", "mesh", r.PathValue("mesh"), "err", err)
+		answer(http.StatusInternalServerError, wire.WebhookFailed)
+	}
+}
+
+// webhookBody reads a JSON object or list, on one line.
+func webhookBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxHTTPBody))
+	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
+		return nil, err
+	}
+	var body bytes.Buffer
+	if err != nil || !utf8.Valid(raw) || json.Compact(&body, raw) != nil {
+		return nil, refuse(wire.CodeMalformedFrame, wire.WebhookNotJSON)
+	}
+	if !strings.ContainsAny(body.String()[:1], "{[") {
+		return nil, refuse(wire.CodeInvalidArgument, wire.WebhookNotObject)
+	}
+	return body.Bytes(), nil
+}
+
+// pushWebhook tells the mesh, and counts the connections that are told.
+func (s *Commons) pushWebhook(ctx context.Context, hook *calledWebhook, body []byte) (int, error) {
+	told := entry{kind: queue.KindEvent, event: hook.name, flags: queue.FlagWebhook, body: string(body)}
+	if _, _, err := s.apply(ctx, act{mesh: hook.mesh, entries: []entry{told}}); err != nil {
+		return 0, err
+	}
+	peers, err := s.presence.Roster(ctx, hook.mesh)
+	if err != nil {
+		s.log.WarnContext(ctx, "count who hears a webhook", "err", err)
+	}
+	return len(peers), nil
+}
