@@ -41,8 +41,8 @@ fleet: build ## Run three edges, a balancer and Redis; nothing is kept (ARGS="-e
 	@exec bin/fleet $(ARGS)
 
 .PHONY: chaos
-chaos: build ## Run a fleet under faults and check every promise (SEED, MINUTES, SCENARIO)
-	@$(GOBUILD) -o bin/ ./infra/cmd/chaos ./cli/cmd/loadpeer
+chaos: ## Run a fleet under faults and check every promise (SEED, MINUTES, SCENARIO)
+	@$(GOBUILD) -o bin/ ./edge/cmd/edge ./infra/cmd/chaos ./cli/cmd/loadpeer
 	@exec bin/chaos $(if $(SEED),-seed $(SEED)) $(if $(MINUTES),-minutes $(MINUTES)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(ARGS)
 
 .PHONY: test

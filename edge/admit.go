@@ -109,7 +109,7 @@ func (s *Server) lookUp(ctx context.Context, a *admission, stranger func() *wire
 	a.meshInfo, a.member, err = s.registry.Admission(ctx, a.mesh, a.key)
 	others := besides.Wait()
 	if err != nil {
-		return refusalOf(err, a, stranger)
+		return refusalOf(s.orLost(ctx, err, a.mesh), a, stranger)
 	}
 	return others
 }
@@ -135,6 +135,8 @@ func refusalOf(err error, a *admission, stranger func() *wire.Refusal) error {
 		return wire.RefuseRevoked(a.meshInfo.DisplayName())
 	case errors.Is(err, registry.ErrNotMember), errors.Is(err, registry.ErrNoMesh), errors.Is(err, presence.ErrNotMember):
 		return stranger()
+	case errors.Is(err, errMeshLost):
+		return wire.RefuseMeshLost()
 	case errors.Is(err, presence.ErrCapacity):
 		return wire.RefuseCapacity()
 	}
@@ -241,7 +243,7 @@ func (s *Server) attach(ctx context.Context, c *conn, a *admission) (presence.At
 		Transient: a.about.Transient, Announce: !r.hidden(), Hello: a.kind != presence.KindSession,
 		Everyone: a.kind == presence.KindSession,
 		Record:   b, JoinEvent: string(event), JoinData: data,
-		Cursor: a.about.Cursor, Capacity: s.cfg.MaxConnectionsPerMesh, Epoch: wire.NewID(wire.EpochID),
+		Known: c.feed.knows(c.peer.ID), Cursor: a.about.Cursor, Capacity: s.cfg.MaxConnectionsPerMesh, Epoch: wire.NewID(wire.EpochID),
 	})
 }
 

@@ -59,9 +59,8 @@ type conn struct {
 // written before it. An answer proves that all that arrived: what was merely
 // written may sit in the buffers of a dead connection.
 type mark struct {
-	ping  uint64
-	pos   uint64
-	posID string
+	ping uint64
+	at   wire.Cursor
 }
 
 // maxMarks bounds the pings that wait for an answer.
@@ -72,11 +71,15 @@ const maxMarks = 8
 func (c *conn) ping() uint64 {
 	c.feed.mu.Lock()
 	defer c.feed.mu.Unlock()
+	return c.pingLocked()
+}
+
+func (c *conn) pingLocked() uint64 {
 	c.pings++
 	if len(c.marks) == maxMarks {
 		c.marks = append(c.marks[:0], c.marks[1:]...)
 	}
-	c.marks = append(c.marks, mark{c.pings, c.pos, c.posID})
+	c.marks = append(c.marks, mark{c.pings, wire.Cursor{Epoch: c.feed.epoch, Seq: c.pos, ID: c.posID}})
 	c.socket.put(newFrame(opPing, binary.BigEndian.AppendUint64(nil, c.pings)))
 	return c.pings
 }
@@ -90,7 +93,7 @@ func (c *conn) ponged(payload []byte) {
 	n := binary.BigEndian.Uint64(payload)
 	c.feed.mu.Lock()
 	for len(c.marks) > 0 && c.marks[0].ping <= n {
-		c.confirmed = wire.Cursor{Epoch: c.feed.epoch, Seq: c.marks[0].pos, ID: c.marks[0].posID}.String()
+		c.confirmed = c.marks[0].at.String()
 		c.marks = c.marks[1:]
 	}
 	known := n <= c.pings

@@ -152,6 +152,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	g.Go(func() error { return s.watcher.Run(base) })
 	g.Go(func() error { return s.commons.Run(base) })
 	g.Go(func() error { return s.renewer.Run(base) })
+	g.Go(func() error { return s.audit(base) })
 	g.Go(func() error { return s.reporter.Run(base) })
 	g.Go(func() error { return s.serveMetrics(base) })
 	g.Go(func() error { return s.pulse(base) })

@@ -46,13 +46,17 @@ type feed struct {
 	ears   map[*ear]struct{}      // listeners without a socket of a peer
 
 	epoch   string
-	heard   uint64 // SEQ of the last entry given to the live peers
+	left    []string // epochs that this feed has seen end
+	stray   bool     // the journal may not be the one that was heard; read finds out
+	heard   uint64   // SEQ of the last entry given to the live peers
 	heardID string
 	open    bool // heard is known
 	recent  [remembered]seen
 	early   map[uint64]queue.JournalEntry // heard beyond a gap
 	reading bool                          // a goroutine reads the journal
 	doubt   bool                          // something may have been missed
+	ledger  ledger
+	loss    loss
 }
 
 // seen is one entry that went by.
@@ -115,7 +119,8 @@ func (f *feed) forget() {
 // listens.
 func (f *feed) startLocked(head queue.Head) {
 	f.open = true
-	f.epoch, f.heard, f.heardID = head.Epoch, head.Seq, head.ID
+	f.epoch = head.Epoch
+	f.standLocked(head.Seq, head.ID)
 	f.earlyLocked()
 }
 
@@ -128,9 +133,11 @@ func (f *feed) heardEntry(e queue.JournalEntry) {
 		return
 	}
 	switch {
+	case f.stray:
+		f.doubt = true // it is in the journal, which is about to be read
 	case e.Seq <= f.heard:
-		if r := f.recent[e.Seq%remembered]; r.seq == e.Seq && r.id != e.ID {
-			f.rewindLocked(e)
+		if f.contradictsLocked(e.Seq, e.ID) {
+			f.strayLocked()
 		}
 	case e.Seq == f.heard+1:
 		f.passLocked(&e)
@@ -167,9 +174,9 @@ func (f *feed) earlyLocked() {
 
 // passLocked gives the next entry to every peer that is up to date.
 func (f *feed) passLocked(e *queue.JournalEntry) {
-	f.heard, f.heardID = e.Seq, e.ID
-	f.recent[e.Seq%remembered] = seen{e.Seq, e.ID}
+	f.standLocked(e.Seq, e.ID)
 	f.overheardLocked(e)
+	f.ledger.note(f.mesh, e)
 	out := pushOf{epoch: f.epoch, mesh: f.mesh, entry: e}
 	for c := range f.conns {
 		if c.live && e.Seq > c.pos {
@@ -200,7 +207,7 @@ func (f *feed) isForLocked(c *conn, e *queue.JournalEntry) bool {
 	default:
 		return commons.Hears(e.Target, c.peer.ID, c.member.Key)
 	}
-	if c.audience.hidden || !c.audience.hears(e.Target, e.Seq) {
+	if c.audience.hidden || !c.audience.hears(e.Target, f.epoch, e.Seq) {
 		return false
 	}
 	return f.takesLocked(c, e)
@@ -219,6 +226,7 @@ func (f *feed) takesLocked(c *conn, e *queue.JournalEntry) bool {
 // audience is what decides which messages to groups a peer hears.
 type audience struct {
 	hidden bool
+	epoch  string // of the journal that the groups' SEQs belong to
 	groups []memberOf
 }
 
@@ -228,29 +236,19 @@ type memberOf struct {
 	since uint64
 }
 
-func (a *audience) hears(target string, seq uint64) bool {
+// hears reports whether an entry is for the peer. In another journal than the
+// one in which a group was joined, everything comes after that.
+func (a *audience) hears(target, epoch string, seq uint64) bool {
 	if target == "*" {
 		return true
 	}
+	other := a.epoch != "" && a.epoch != epoch
 	for _, g := range a.groups {
-		if seq > g.since && wire.GroupMatches(g.name, target) {
+		if (other || seq > g.since) && wire.GroupMatches(g.name, target) {
 			return true
 		}
 	}
 	return false
-}
-
-// rewindLocked follows a journal that went back in time: a SEQ came again with
-// another id. The entries are new, whatever their numbers say.
-func (f *feed) rewindLocked(e queue.JournalEntry) {
-	f.server.log.Warn("journal went back", "mesh", f.mesh, "from", f.heard, "to", e.Seq)
-	f.recent = [remembered]seen{}
-	f.early = map[uint64]queue.JournalEntry{}
-	f.heard = e.Seq - 1
-	for c := range f.conns {
-		c.pos = min(c.pos, f.heard)
-	}
-	f.passLocked(&e)
 }
 
 // suspect is called when something may have been missed: it reads the journal
@@ -292,24 +290,11 @@ func (f *feed) compare(head queue.Head, asked uint64) {
 	}
 	f.adoptLocked(head.Epoch)
 	switch {
-	case head.Epoch != f.epoch, head.Seq < asked:
-		f.restartLocked(head)
+	case head.Epoch != f.epoch, head.Seq < asked, f.contradictsLocked(head.Seq, head.ID):
+		f.strayLocked()
 	case head.Seq > f.heard:
 		f.doubt = true
 		f.readLocked()
-	}
-}
-
-// restartLocked begins anew at head: the journal is another one, or shorter
-// than what was heard. Nobody can say what was missed, so everybody is told.
-func (f *feed) restartLocked(head queue.Head) {
-	f.server.log.Warn("journal replaced", "mesh", f.mesh, "heard", f.heard, "head", head.Seq)
-	f.recent = [remembered]seen{}
-	f.early = map[uint64]queue.JournalEntry{}
-	f.epoch, f.heard, f.heardID = head.Epoch, head.Seq, head.ID
-	f.deafenLocked()
-	for c := range f.conns {
-		f.resyncLocked(c)
 	}
 }
 
@@ -340,21 +325,23 @@ func (f *feed) readLocked() {
 func (f *feed) read(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.mu.Lock()
-		after, idle := f.heard, len(f.conns)+len(f.ears) == 0
+		stray, idle := f.stray, len(f.conns)+len(f.ears) == 0
 		f.doubt = false
 		f.mu.Unlock()
-		if idle {
+		if idle && !stray {
 			break
 		}
-		page, cancel := context.WithTimeout(ctx, handleWithin)
-		entries, head, err := f.server.queue.Journal(page, f.mesh, after, journalPage)
-		cancel()
+		next := f.readOn
+		if stray {
+			next = f.findBack
+		}
+		done, err := next(ctx)
 		if err != nil {
 			f.server.log.WarnContext(ctx, "read journal", "mesh", f.mesh, "err", err)
 			wait(ctx, rereadAfter)
 			continue
 		}
-		if f.fill(entries, head, after) {
+		if done {
 			return
 		}
 	}
@@ -363,35 +350,58 @@ func (f *feed) read(ctx context.Context) {
 	f.mu.Unlock()
 }
 
+// readOn reads a page of what is to be passed on next, and before it the entry
+// that was passed on last, which shows whether the journal is still the same.
+func (f *feed) readOn(ctx context.Context) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, handleWithin)
+	defer cancel()
+	after := f.place()
+	entries, head, err := f.server.queue.Journal(ctx, f.mesh, after-min(after, 1), journalPage)
+	if err != nil {
+		return false, err
+	}
+	return f.fill(entries, head, after), nil
+}
+
 // fill passes on a page of the journal. It reports whether no gap is left; if
 // so, nobody reads any more.
 func (f *feed) fill(entries []queue.JournalEntry, head queue.Head, after uint64) (done bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.adoptLocked(head.Epoch)
-	if head.Epoch != f.epoch || head.Seq < after {
-		f.restartLocked(head)
-		f.reading = false
-		return true
+	if len(entries) > 0 && entries[0].Seq <= after {
+		f.stray = f.stray || f.contradictsLocked(entries[0].Seq, entries[0].ID)
+		entries = entries[1:]
+	}
+	if f.stray || head.Epoch != f.epoch || head.Seq < after {
+		f.stray = true
+		return false
 	}
 	if next := f.heard + 1; len(entries) > 0 && entries[0].Seq > next || len(entries) == 0 && head.Seq > f.heard {
 		f.skipLocked(entries, head)
 	}
+	return f.passAllLocked(entries, head)
+}
+
+// passAllLocked passes on those of entries whose turn it is. It reports whether
+// nothing is left to read.
+func (f *feed) passAllLocked(entries []queue.JournalEntry, head queue.Head) (done bool) {
 	for i := range entries {
 		if entries[i].Seq == f.heard+1 {
 			f.passLocked(&entries[i])
 		}
 	}
 	f.earlyLocked()
-	f.reading = f.doubt || len(f.early) > 0 || head.Seq > f.heard
+	f.reading = f.doubt || f.stray || len(f.early) > 0 || head.Seq > f.heard
 	return !f.reading
 }
 
 // skipLocked jumps over entries that the journal has dropped.
 func (f *feed) skipLocked(entries []queue.JournalEntry, head queue.Head) {
-	f.heard, f.heardID = head.Seq, head.ID
 	if len(entries) > 0 {
-		f.heard, f.heardID = entries[0].Seq-1, ""
+		f.standLocked(entries[0].Seq-1, "")
+	} else {
+		f.standLocked(head.Seq, head.ID)
 	}
 	f.deafenLocked()
 	for c := range f.conns {

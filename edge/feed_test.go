@@ -14,6 +14,7 @@ import (
 func quietFeed(t *testing.T) (*feed, *conn) {
 	t.Helper()
 	s := &Server{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}
+	s.renewer = newRenewer(s)
 	f := newFeed(s, "mesh")
 	f.startLocked(queue.Head{Epoch: "epoch", Seq: 10, ID: "id10"})
 	f.reading = true // so that nobody tries to
@@ -58,37 +59,6 @@ func TestWhatIsHeardDuringAGapIsBounded(t *testing.T) {
 	done := f.fill([]queue.JournalEntry{event(11, "id11")}, queue.Head{Epoch: "epoch", Seq: 11 + 2*maxEarly, ID: "x"}, 10)
 	if done || c.pos != 11+maxEarly {
 		t.Errorf("done %v, given %d", done, c.pos)
-	}
-}
-
-func TestANumberThatComesAgainUnderAnotherIDIsANewEntry(t *testing.T) {
-	t.Parallel()
-	f, c := quietFeed(t)
-	for _, e := range []queue.JournalEntry{event(11, "a"), event(12, "b"), event(11, "a"), event(11, "c"), event(12, "d")} {
-		f.heardEntry(e)
-	}
-	if n := len(c.socket.out.queue); n != 4 || c.pos != 12 || c.posID != "d" {
-		t.Errorf("%d frames, given %d %q", n, c.pos, c.posID)
-	}
-}
-
-func TestAnotherJournalIsTold(t *testing.T) {
-	t.Parallel()
-	for name, head := range map[string]queue.Head{
-		"another epoch": {Epoch: "other", Seq: 99, ID: "x"},
-		"went back":     {Epoch: "epoch", Seq: 3, ID: "x"},
-	} {
-		f, c := quietFeed(t)
-		f.compare(head, f.place())
-		if c.pos != head.Seq || len(c.socket.out.queue) != 1 || f.epoch != head.Epoch {
-			t.Errorf("%s: given %d, %d frames", name, c.pos, len(c.socket.out.queue))
-		}
-	}
-	f, c := quietFeed(t)
-	f.compare(queue.Head{Epoch: "epoch", Seq: 10, ID: "id10"}, 10)
-	f.compare(queue.Head{Epoch: "epoch", Seq: 12, ID: "id12"}, 10)
-	if c.pos != 10 || len(c.socket.out.queue) != 0 || !f.doubt {
-		t.Errorf("given %d, %d frames, doubt %v", c.pos, len(c.socket.out.queue), f.doubt)
 	}
 }
 

@@ -26,6 +26,9 @@ func (f *feed) add(c *conn, start presence.Cursor, g wire.Grants) {
 	if old := f.byPeer[c.peer.ID]; old == nil || newer(c.held.Generation, old.held.Generation) {
 		f.byPeer[c.peer.ID] = c
 	}
+	if start.Epoch != f.epoch {
+		f.strayLocked()
+	}
 }
 
 // remove forgets a peer's socket.

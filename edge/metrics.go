@@ -93,17 +93,19 @@ type metrics struct {
 	sockets   prometheus.Gauge
 	strangers prometheus.Gauge
 	deepest   prometheus.Gauge
-	frames    map[wire.Type]prometheus.Counter
-	closed    map[closeReason]prometheus.Counter
-	hits      map[bound]prometheus.Counter
-	pushes    map[pushKind]prometheus.Counter
-	resumes   map[resumeOutcome]prometheus.Counter
-	gaps      prometheus.Counter
-	resyncs   prometheus.Counter
-	deaf      prometheus.Counter
-	renewals  *prometheus.CounterVec
-	lateness  prometheus.Histogram
-	handling  prometheus.Histogram
+	// Of those with a peer here, the meshes that the registry has lost.
+	lostMeshes prometheus.Gauge
+	frames     map[wire.Type]prometheus.Counter
+	closed     map[closeReason]prometheus.Counter
+	hits       map[bound]prometheus.Counter
+	pushes     map[pushKind]prometheus.Counter
+	resumes    map[resumeOutcome]prometheus.Counter
+	gaps       prometheus.Counter
+	resyncs    prometheus.Counter
+	deaf       prometheus.Counter
+	renewals   *prometheus.CounterVec
+	lateness   prometheus.Histogram
+	handling   prometheus.Histogram
 }
 
 func newMetrics() *metrics {
@@ -111,6 +113,7 @@ func newMetrics() *metrics {
 	m.sockets = gauge("edge_sockets", "sockets that have said hello")
 	m.strangers = gauge("edge_strangers", "sockets that have not said hello")
 	m.deepest = gauge("edge_deepest_lane", "messages in the fullest lane of all inboxes, as far as this edge has looked")
+	m.lostMeshes = gauge("edge_lost_meshes", "meshes with a peer here that redis has lost with their members")
 	m.gaps = counter("edge_journal_gaps_total", "times the journal was read because a bell was missed")
 	m.resyncs = counter("edge_resyncs_total", "peers told that the journal no longer reaches back far enough")
 	m.deaf = counter("edge_resubscriptions_total", "times the subscription was lost or deaf")
@@ -132,7 +135,7 @@ func newMetrics() *metrics {
 		[]pushKind{pushDirect, pushRepeat, pushFanout, pushPresence, pushCommons})
 	m.resumes = labelled(m.registry, "edge_resumes_total", "handshakes that went on with an attachment, by what became of them",
 		"outcome", []resumeOutcome{resumeTaken, resumePassed, resumeForeign, resumeRefused})
-	m.registry.MustRegister(m.sockets, m.strangers, m.deepest, m.gaps, m.resyncs, m.deaf, m.lateness, m.handling, m.renewals,
+	m.registry.MustRegister(m.sockets, m.strangers, m.deepest, m.lostMeshes, m.gaps, m.resyncs, m.deaf, m.lateness, m.handling, m.renewals,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

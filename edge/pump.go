@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -149,7 +150,9 @@ func (c *conn) bringJournal(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		c.feed.catchUp(c, entries, head)
+		if !c.feed.catchUp(c, entries, head) {
+			return false, errStray
+		}
 	}
 	return false, ctx.Err()
 }
@@ -185,28 +188,34 @@ func (c *conn) aim(ctx context.Context) error {
 	return nil
 }
 
-// catchUp gives a page of the journal to one peer.
-func (f *feed) catchUp(c *conn, entries []queue.JournalEntry, head queue.Head) {
+// errStray says that a journal is not the one that was heard. Its feed is
+// finding out how far it is.
+var errStray = errors.New("edge: the journal went back or was replaced")
+
+// catchUp gives a page of the journal to one peer. It reports false when the
+// page is of another history than what the others were given.
+func (f *feed) catchUp(c *conn, entries []queue.JournalEntry, head queue.Head) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c.live {
-		return
+		return true
 	}
-	if len(entries) == 0 && head.Seq <= c.pos {
-		// The journal ends before what the others were given: it went back.
-		// Renewal compares the heads and tells everybody.
-		c.live = true
-		return
+	f.adoptLocked(head.Epoch)
+	// It is here because there was more to read than it has been given.
+	if f.stray || head.Epoch != f.epoch || len(entries) == 0 && head.Seq <= c.pos {
+		f.strayLocked()
+		return false
 	}
 	if len(entries) == 0 || entries[0].Seq > c.pos+1 {
 		f.resyncLocked(c)
-		return
+		return true
 	}
 	for i := range entries {
 		if e := &entries[i]; e.Seq == c.pos+1 {
 			f.giveLocked(c, &pushOf{epoch: f.epoch, mesh: f.mesh, entry: e})
 		}
 	}
+	return true
 }
 
 // askSync records a request. It reports false when too many wait.

@@ -15,6 +15,7 @@ type record struct {
 	wire.PeerInfo
 	MemberID string            `json:"memberId"`
 	Since    map[string]uint64 `json:"since,omitempty"` // group → SEQ of the journal when it was joined
+	Epoch    string            `json:"epoch,omitempty"` // of the journal that Since is about
 
 	// Before holds the statistics of the member's earlier connections, which
 	// are remembered beyond each of them.
@@ -105,7 +106,7 @@ func (r *record) hidden() bool { return r.Visible != nil && !*r.Visible }
 
 // audience derives from a record which messages reach the peer.
 func (r *record) audience() audience {
-	a := audience{hidden: r.hidden()}
+	a := audience{hidden: r.hidden(), epoch: r.Epoch}
 	for _, g := range r.Groups {
 		a.groups = append(a.groups, memberOf{g.Name, r.Since[g.Name]})
 	}

@@ -69,9 +69,6 @@ func (r *renewer) takeDoubted() []*conn {
 	return due
 }
 
-// renewAll has every lease renewed at once.
-func (s *Server) renewAll(presence.HoldReason) { s.renewer.soon(s.peers()...) }
-
 // Run renews until ctx is done.
 func (r *renewer) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.server.cfg.RenewEvery / ticksPerRound)
@@ -184,10 +181,11 @@ func (r *renewer) bindAgain(ctx context.Context, c *conn, now time.Time) {
 	if c.kind != presence.KindSession || now.Sub(c.boundAt) < bindAgainAfter {
 		return
 	}
-	c.boundAt = now
 	if err := r.server.registry.BindSession(ctx, c.peer.Mesh, c.key, c.member.Key); err != nil {
 		c.log.WarnContext(ctx, "bind session again", "err", err)
+		return // at the next renewal: a lost registry may be restored
 	}
+	c.boundAt = now
 }
 
 // compareHeads finds journals that are ahead of what was heard: a subscription

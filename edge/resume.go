@@ -92,7 +92,7 @@ func (s *Server) resumeRefusal(ctx context.Context, err error, a *admission) err
 		}
 		a.meshInfo = m
 	}
-	return refusalOf(err, a, wire.RefuseUnauthorized)
+	return refusalOf(s.orLost(ctx, err, a.mesh), a, wire.RefuseUnauthorized)
 }
 
 // recall takes over what a handshake would have said of the peer from its

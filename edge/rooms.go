@@ -48,7 +48,7 @@ func (s *Server) ownFunctions() (map[string]http.Handler, error) {
 // newWatcher makes this edge's share in announcing who has left.
 func (s *Server) newWatcher() *presence.Watcher {
 	return presence.NewWatcher(s.presence, presence.WatcherOptions{
-		Edge: s.id, OnLeft: s.left, OnHold: s.renewAll, Lateness: s.tardy, Log: s.log,
+		Edge: s.id, OnLeft: s.left, OnHold: s.held, Lateness: s.tardy, Log: s.log,
 	})
 }
 

@@ -87,7 +87,7 @@ func (c *conn) joinGroup(ctx context.Context, m *wire.JoinGroup) error {
 		})
 		return nil
 	}
-	since := c.feed.place()
+	epoch, since := c.feed.standing()
 	return c.change(ctx, presence.UpdateEvent{}, func(r *record) {
 		r.Groups, r.Since = slices.Clone(r.Groups), maps.Clone(r.Since)
 		joined := wire.Group{Name: m.Name, Role: m.Role}
@@ -96,8 +96,8 @@ func (c *conn) joinGroup(ctx context.Context, m *wire.JoinGroup) error {
 			return
 		}
 		r.Groups = append(r.Groups, joined)
-		if r.Since == nil {
-			r.Since = map[string]uint64{}
+		if r.Since == nil || r.Epoch != epoch {
+			r.Since, r.Epoch = map[string]uint64{}, epoch
 		}
 		r.Since[m.Name] = since
 	})

@@ -33,6 +33,11 @@ type Attachment struct {
 	JoinEvent string // peer_joined, peer_returned, or empty for none
 	JoinData  []byte // its data, a JSON object
 
+	// Known is the epoch of the journal in which others were told that the peer
+	// is here and not that it has left; empty if they were not. Should Redis have
+	// lost that, and the peer with it, then its return is not announced.
+	Known string
+
 	Cursor   string // named by the client, or empty to go on from the stored one
 	Capacity int    // of the mesh; 0 means unlimited
 	Epoch    string // the journal's, should it have none yet; empty makes one
@@ -76,7 +81,7 @@ func (s *Store) Attach(ctx context.Context, a Attachment) (Attached, error) {
 func (s *Store) attachment(a Attachment, resumes string) (keys []string, args []any) {
 	return s.subject(a.Peer, a.Epoch,
 		a.Edge, a.Conn, millis(s.lifetime()), a.Member, a.Key, string(a.Kind), a.flags(), a.Record,
-		a.JoinEvent, a.JoinData, namedCursor(a.Cursor), a.Capacity, resumes)
+		a.JoinEvent, a.JoinData, namedCursor(a.Cursor), a.Capacity, resumes, a.Known)
 }
 
 func (a Attachment) check() error {

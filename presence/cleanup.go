@@ -16,15 +16,14 @@ func (w *Watcher) settle(ctx context.Context, peers []Peer) {
 	if len(peers) == 0 {
 		return
 	}
-	trustIn := w.trustIn(ctx)
+	calls := make([]redis.Call, 0, len(peers))
 	peers = slices.DeleteFunc(peers, func(p Peer) bool {
-		return trustIn(w.store.rdb.Partition(p.Mesh)) != trusted
+		held, ok := w.warrant(ctx, w.store.rdb.Partition(p.Mesh))
+		if ok {
+			calls = append(calls, w.store.settling(p, held))
+		}
+		return !ok
 	})
-	calls := make([]redis.Call, len(peers))
-	for i, p := range peers {
-		keys, args := w.store.subject(p, newEpoch())
-		calls[i] = redis.Call{Script: w.store.scripts.settle, Keys: keys, Args: args}
-	}
 	for i, cmd := range w.store.rdb.RunAll(ctx, calls) {
 		answer, err := cmd.StringSlice()
 		if err != nil {

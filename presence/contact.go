@@ -71,6 +71,21 @@ func (c *contact) trusted(now time.Time) bool {
 	return !c.since.IsZero() && now.Sub(c.last.answered) <= c.gap && now.Sub(c.since) >= c.wait
 }
 
+// warrant is what a settling on the strength of this contact must be held to:
+// the Redis process that is trusted, and until when by its clock.
+type warrant struct {
+	runID  string
+	latest int64 // milliseconds
+}
+
+// warrantAt gives a settling that begins at now the time within to happen. One
+// that waits longer, in a paused Redis, say, must not happen at all.
+func (c *contact) warrantAt(now time.Time, within time.Duration) warrant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return warrant{c.last.runID, c.last.redis.Add(now.Sub(c.last.answered) + within).UnixMilli()}
+}
+
 // fresh reports whether an answer came within the last d.
 func (c *contact) fresh(now time.Time, d time.Duration) bool {
 	c.mu.Lock()

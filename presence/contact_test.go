@@ -2,8 +2,11 @@ package presence
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
 // clockwork plays a Redis and an edge whose clocks a test moves.
@@ -86,4 +89,39 @@ func TestNobodyIsTrustedBeforeTheFirstContactOrDuringSilence(t *testing.T) {
 	if k.trusted(w.here) {
 		t.Fatal("trusted although Redis has been silent for longer than a gap")
 	}
+}
+
+func TestL1_ASettlingHappensOnlyUnderItsWarrant(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	h := b.attach(b.session("p1"))
+	b.expire(h.Peer)
+	now := b.redisNow().UnixMilli()
+	own, err := runID(t.Context(), b.node())
+	b.must(err)
+	for name, held := range map[string]warrant{
+		"another process took over":   {runID: strings.Repeat("0", 40), latest: now + 60_000},
+		"it waited in a paused Redis": {runID: own, latest: now - 1},
+	} {
+		call := b.store.settling(h.Peer, held)
+		answer, err := b.rdb.Run(t.Context(), call.Script, call.Keys, call.Args...).StringSlice()
+		b.must(err)
+		if len(answer) != 0 {
+			t.Errorf("%s, and settled: %q", name, answer)
+		}
+	}
+	call := b.store.settling(h.Peer, warrant{runID: own, latest: now + 60_000})
+	answer, err := b.rdb.Run(t.Context(), call.Script, call.Keys, call.Args...).StringSlice()
+	b.must(err)
+	if left, ok := parseLeft(h.Peer, answer); !ok || left.ID != h.ID {
+		t.Errorf("under its warrant: %q", answer)
+	}
+}
+
+// node is the one node of a private server.
+func (b *bench) node() redis.Node {
+	b.Helper()
+	nodes, err := b.rdb.Masters(b.Context())
+	b.must(err)
+	return nodes[0]
 }

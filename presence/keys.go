@@ -31,6 +31,7 @@ func cursorKey(tag, mesh string) string        { return "cursor:" + tag + ":" + 
 func savedKey(tag, mesh string) string         { return "saved:" + tag + ":" + mesh }     // hash, member → saved
 func cleanupKey(tag string) string             { return "cleanup:" + tag }                // zset of cleanupMember
 func transientKey(tag, mesh string) string     { return "transient:" + tag + ":" + mesh } // set of peers
+func forgottenKey(tag, mesh string) string     { return "forgotten:" + tag + ":" + mesh } // set of peer:epoch
 func leaseValue(gen, edge, conn string) string { return gen + "/" + edge + "/" + conn }
 func dueMember(p Peer) string                  { return p.Mesh + ":" + p.ID }
 

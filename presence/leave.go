@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
 // Detach says that the socket of h was lost. From now on the peer has one TTL
@@ -79,13 +81,19 @@ func (s *Store) afterGoodbye(verb string, p Peer, answer []string) error {
 // may call it at any time, but only a [Watcher] knows when it is safe to
 // believe that a lease ran out because nobody renewed it.
 func (s *Store) Settle(ctx context.Context, p Peer) (Left, bool, error) {
-	keys, args := s.subject(p, newEpoch())
-	answer, err := s.rdb.Run(ctx, s.scripts.settle, keys, args...).StringSlice()
+	call := s.settling(p, warrant{})
+	answer, err := s.rdb.Run(ctx, call.Script, call.Keys, call.Args...).StringSlice()
 	if err != nil {
 		return Left{}, false, failed("settle", err)
 	}
 	left, ok := parseLeft(p, answer)
 	return left, ok, nil
+}
+
+// settling is one run of the verb, which happens only under its warrant.
+func (s *Store) settling(p Peer, held warrant) redis.Call {
+	keys, args := s.subject(p, newEpoch(), held.runID, held.latest)
+	return redis.Call{Script: s.scripts.settle, Keys: keys, Args: args}
 }
 
 // parseLeft reads what depart() of lua/depart.lua answers.

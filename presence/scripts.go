@@ -20,9 +20,9 @@ func luaSource(name string) string {
 
 // scripts are the verbs as Redis runs them.
 type scripts struct {
-	attach, renew, restore, detach, leave, settle, update, status *redis.Script // about one peer
-	beat                                                          *redis.Script // about one edge
-	look, touch, claim                                            *redis.Script // about one partition
+	attach, renew, restore, detach, leave, settle, forget, update, status *redis.Script // about one peer
+	beat                                                                  *redis.Script // about one edge
+	look, touch, claim                                                    *redis.Script // about one partition
 }
 
 // newScripts takes the text of each file from source, since tests change it to
@@ -36,6 +36,7 @@ func newScripts(source func(name string) string, journalLua string) scripts {
 		detach:  redis.NewScript(source("detach"), record, journalLua, depart),
 		leave:   redis.NewScript(source("leave"), record, journalLua, depart),
 		settle:  redis.NewScript(source("settle"), record, journalLua, depart),
+		forget:  redis.NewScript(source("forget"), record, journalLua),
 		update:  redis.NewScript(source("update"), record, journalLua),
 		status:  redis.NewScript(source("status"), record, source("rule")),
 		beat:    redis.NewScript(source("beat")),

@@ -68,6 +68,23 @@ func (w *Watcher) trustIn(ctx context.Context) func(partition int) standing {
 	}
 }
 
+// warrant is what a settling in a partition is held to. It reports false where
+// nothing is to be settled now.
+func (w *Watcher) warrant(ctx context.Context, partition int) (warrant, bool) {
+	home, err := w.store.rdb.Home(ctx, redis.PartitionTag(partition))
+	if err != nil {
+		return warrant{}, false
+	}
+	w.stations.mu.Lock()
+	st := w.stations.byAddr[home.Addr]
+	w.stations.mu.Unlock()
+	now := time.Now()
+	if st == nil || !st.contact.trusted(now) || !st.contact.fresh(now, w.pace.silence) {
+		return warrant{}, false
+	}
+	return st.contact.warrantAt(now, w.pace.silence), true
+}
+
 // attend keeps a station at every node that owns keys, until ctx is done.
 func (w *Watcher) attend(ctx context.Context) {
 	var running sync.WaitGroup
@@ -129,9 +146,13 @@ func (w *Watcher) newContact() *contact {
 // hold says that what expired at a node is not believed for now.
 func (w *Watcher) hold(ctx context.Context, st *station, reason HoldReason) {
 	w.opt.Log.WarnContext(ctx, "departures on hold", "node", st.node.Addr, "reason", reason, "for", st.contact.wait)
-	if w.opt.OnHold != nil {
-		w.opt.OnHold(reason)
+	if w.opt.OnHold == nil {
+		return
 	}
+	w.opt.OnHold(Hold{Reason: reason, covers: func(mesh string) bool {
+		home, err := w.store.rdb.Home(ctx, w.store.rdb.Tag(mesh))
+		return err != nil || home.Addr == st.node.Addr
+	}})
 }
 
 // sound listens to a node and keeps the contact to it under watch.

@@ -23,9 +23,9 @@ type WatcherOptions struct {
 	OnLeft func(ctx context.Context, l Left) error
 
 	// OnHold is called when Redis may have let leases run out through no fault
-	// of their holders: renew all at once. The watcher settles nothing for one
-	// lease and renewal interval from then on.
-	OnHold func(reason HoldReason)
+	// of their holders: renew at once what it covers. The watcher settles
+	// nothing there for one lease and renewal interval from then on.
+	OnHold func(Hold)
 
 	// Lateness is called with the time from the end of each lease to its
 	// settling by this process.
@@ -34,6 +34,16 @@ type WatcherOptions struct {
 	// Log receives what an operator should know; nil discards it.
 	Log *slog.Logger
 }
+
+// Hold says that what expired on one Redis node is not believed.
+type Hold struct {
+	Reason HoldReason
+
+	covers func(mesh string) bool
+}
+
+// Covers reports whether a mesh is kept by the node, as far as is known.
+func (h Hold) Covers(mesh string) bool { return h.covers == nil || h.covers(mesh) }
 
 // HoldReason tells why a watcher does not trust that leases ran out rightly.
 type HoldReason string

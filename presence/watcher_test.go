@@ -42,10 +42,10 @@ func (w *witness) options(edge string) WatcherOptions {
 			defer w.mu.Unlock()
 			w.late = append(w.late, d)
 		},
-		OnHold: func(r HoldReason) {
+		OnHold: func(h Hold) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.holds = append(w.holds, r)
+			w.holds = append(w.holds, h.Reason)
 		},
 	}
 }
@@ -303,7 +303,7 @@ func TestL1_AnOutageOfRedisExpelsNobody(t *testing.T) {
 			var seen witness
 			o := seen.options("edgeA")
 			held := make(chan HoldReason, 100)
-			o.OnHold = func(r HoldReason) { held <- r }
+			o.OnHold = func(h Hold) { held <- h.Reason }
 			w, _ := b.watch(b.store, o)
 			b.trusting(w)
 			a := b.attach(b.session("p1"))

@@ -73,6 +73,8 @@ var (
 	dropDeadLua string
 	//go:embed lua/check_cursor.lua
 	checkCursorLua string
+	//go:embed lua/turn.lua
+	turnLua string
 )
 
 var (
@@ -89,4 +91,5 @@ var (
 	requeueScript     = redis.NewScript(requeueLua, idLua, onceLua, readersLua, inboxLua, deadLua)
 	dropDeadScript    = redis.NewScript(dropDeadLua, idLua, inboxLua, deadLua)
 	checkCursorScript = redis.NewScript(checkCursorLua, JournalLua)
+	turnScript        = redis.NewScript(turnLua)
 )

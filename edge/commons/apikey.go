@@ -84,7 +84,7 @@ func (s *Commons) createAPIKey(ctx context.Context, who *Caller, m *wire.APIKeyC
 	if m.ExpiresAt != nil {
 		r.Expires = m.ExpiresAt.UnixMilli()
 	}
-	id := timedID(time.UnixMilli(now))
+	id := newID()
 	if err := s.keepAPIKey(ctx, who, id, r); err != nil {
 		return nil, err
 	}

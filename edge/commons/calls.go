@@ -46,10 +46,10 @@ const (
 type mishap int
 
 const (
-	mishapGone  mishap = iota // the host has left
-	mishapAway                // the host is in its grace
-	mishapLate                // the host did not answer in time
-	mishapUnfit               // the answer came while the caller was in its grace
+	mishapGone mishap = iota // the host has left
+	mishapAway               // the host is in its grace
+	mishapLate               // the host did not answer in time
+	mishapLost               // the answer came while the caller was in its grace
 )
 
 func (s *Commons) registerCalls() {
@@ -188,7 +188,7 @@ func (s *Commons) missedCall(ctx context.Context, mesh, ref string) error {
 	if err != nil {
 		return err
 	}
-	told, err := frameEntry(nil, r.mishap(mishapUnfit))
+	told, err := frameEntry(nil, r.mishap(mishapLost))
 	if err != nil {
 		return err
 	}
@@ -224,17 +224,22 @@ func (r *callRecord) mishap(m mishap) wire.Message {
 		return &wire.PeerFileResponseForward{FilePath: r.About, Error: r.sentence(m), ReqID: r.Req}
 	case wire.TypePeerDirRequest:
 		return &wire.PeerDirResponseForward{DirPath: r.About, Error: r.sentence(m), ReqID: r.Req}
+	default:
+		return &wire.MCPCallResult{Error: r.ofServer(m), ReqID: r.Req}
 	}
-	why := r.sentence(m)
+}
+
+func (r *callRecord) ofServer(m mishap) string {
 	switch m {
 	case mishapGone:
-		why = wire.MCPHostGone(r.About)
+		return wire.MCPHostGone(r.About)
 	case mishapAway:
-		why = wire.MCPHostAway(r.About)
+		return wire.MCPHostAway(r.About)
 	case mishapLate:
-		why = wire.MCPTimedOut()
+		return wire.MCPTimedOut()
+	case mishapLost:
 	}
-	return &wire.MCPCallResult{Error: why, ReqID: r.Req}
+	return r.sentence(m)
 }
 
 func (r *callRecord) sentence(m mishap) string {
@@ -245,6 +250,7 @@ func (r *callRecord) sentence(m mishap) string {
 		return "the peer is reconnecting: try again in a moment"
 	case mishapLate:
 		return "the peer did not answer within " + (time.Duration(r.Within) * time.Millisecond).String()
+	case mishapLost:
 	}
 	return "the answer came while you were reconnecting: ask again"
 }

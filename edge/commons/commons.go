@@ -114,6 +114,10 @@ func New(o Options) *Commons {
 	return s
 }
 
+// Serves reports whether a frame of a peer is answered here, and not by a
+// refusal because it is for later.
+func (s *Commons) Serves(t wire.Type) bool { return s.table[t] != nil }
+
 // Handle answers a request. It reports false for a frame of no family here. An
 // error is [queue.ErrLost] or a failure of Redis; a refusal is a reply. A reply
 // may be nil: some requests are not answered.

@@ -38,6 +38,44 @@ func TestWhatIsRememberedIsFoundByWordsAndTagsFromAnyEdge(t *testing.T) {
 	}
 }
 
+func TestAllThatIsRememberedComesPageByPage(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
+	const texts = 60 // of 65,000 bytes are more than a page
+	var want []string
+	for i := range texts {
+		content := fmt.Sprint(i, strings.Repeat("x", 65_000))
+		want = append(want, ask[*wire.MemoryStored](ana, &wire.Remember{Content: content, ReqID: reqID()}).ID)
+	}
+	first := ask[*wire.MemoryResults](bob, &wire.Recall{Query: "absent", All: true, ReqID: reqID()})
+	if len(first.Memories) < 40 || len(first.Memories) >= texts || first.Next == "" {
+		t.Fatalf("the first page has %d, next %q", len(first.Memories), first.Next)
+	}
+	// What a page ended with may be forgotten meanwhile.
+	ask[*wire.Ack](ana, &wire.Forget{MemoryID: first.Memories[len(first.Memories)-1].ID, ReqID: reqID()})
+	rest := ask[*wire.MemoryResults](bob, &wire.Recall{All: true, After: first.Next, ReqID: reqID()})
+	if rest.Next != "" {
+		t.Errorf("a third page at %q", rest.Next)
+	}
+	got := map[string]bool{}
+	for _, memory := range append(first.Memories, rest.Memories...) {
+		if got[memory.ID] {
+			t.Errorf("%s comes twice", memory.ID)
+		}
+		got[memory.ID] = true
+	}
+	for i, id := range want {
+		if !got[id] {
+			t.Errorf("number %d is missing", i)
+		}
+	}
+	if all := append(first.Memories, rest.Memories...); all[0].RememberedAt.Before(all[len(all)-1].RememberedAt.Time) {
+		t.Error("the oldest come first")
+	}
+}
+
 func TestAFullMemoryRefuses(t *testing.T) {
 	t.Parallel()
 	e := edgetest.Start(t)

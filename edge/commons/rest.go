@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/openapi"
 	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
@@ -70,6 +71,7 @@ func (s *Commons) API() http.Handler {
 	for _, route := range s.apiRoutes() {
 		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) { s.serveAPI(w, r, &route) })
 	}
+	mux.HandleFunc(wire.RouteAPIOpenAPI, s.describeAPI)
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusNotFound, wire.APIError{Error: wire.CodeNotFound, Message: "there is nothing to ask here"})
 	})
@@ -87,6 +89,23 @@ func (s *Commons) API() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// describeAPI tells what can be asked, as the table has it.
+func (s *Commons) describeAPI(w http.ResponseWriter, r *http.Request) {
+	var ops []openapi.Operation
+	for _, route := range s.apiRoutes() {
+		ops = append(ops, openapi.Operation{
+			Pattern: route.pattern, Summary: route.what + " Needs " + string(route.needs) + ".", Bearer: true,
+			Query: route.query, In: route.in, Out: route.out, Status: http.StatusOK, Refusal: wire.APIError{},
+		})
+	}
+	document, err := openapi.Document("claudemesh for programs", "1", ops)
+	if err != nil {
+		s.refuseCall(r.Context(), w, r, err)
+		return
+	}
+	answerJSON(w, http.StatusOK, json.RawMessage(document))
 }
 
 func (s *Commons) serveAPI(w http.ResponseWriter, r *http.Request, route *apiRoute) {

@@ -24,7 +24,7 @@ const (
 	// recheckEvery is how soon a stream ends whose key has ended, or that is
 	// about a topic which its member has left, while nobody speaks; where
 	// somebody does, it is recheckAfter.
-	recheckEvery = 5 * time.Second
+	recheckEvery = 2 * time.Second
 	recheckAfter = time.Second
 
 	// writeWithin is how long one event may take: a slower reader is dropped.
@@ -105,7 +105,10 @@ func (s *Commons) apiStream(ctx context.Context, c *apiCall) (any, error) {
 	if err := st.open(ctx, last); err != nil {
 		return nil, nil //nolint:nilerr,nilnil // the reader is gone, or was told
 	}
-	st.follow(c.r.Context(), entries)
+	heartbeat, recheck := time.NewTicker(heartbeatEvery), time.NewTicker(recheckEvery)
+	defer heartbeat.Stop()
+	defer recheck.Stop()
+	st.follow(c.r.Context(), entries, heartbeat.C, recheck.C)
 	return nil, nil //nolint:nilnil // answered
 }
 
@@ -147,10 +150,7 @@ func (st *sse) open(ctx context.Context, last string) error {
 }
 
 // follow tells what is said from now on.
-func (st *sse) follow(ctx context.Context, entries <-chan queue.JournalEntry) {
-	heartbeat, recheck := time.NewTicker(heartbeatEvery), time.NewTicker(recheckEvery)
-	defer heartbeat.Stop()
-	defer recheck.Stop()
+func (st *sse) follow(ctx context.Context, entries <-chan queue.JournalEntry, heartbeat, recheck <-chan time.Time) {
 	for {
 		var err error
 		select {
@@ -162,9 +162,9 @@ func (st *sse) follow(ctx context.Context, entries <-chan queue.JournalEntry) {
 			if err = errTooSlow; open {
 				err = st.heard(ctx, &e)
 			}
-		case <-recheck.C:
+		case <-recheck:
 			err = st.check(ctx)
-		case now := <-heartbeat.C:
+		case now := <-heartbeat:
 			if st.tell(wire.StreamHeartbeat, "", wire.APIHeartbeat{At: wire.At(now)}) != nil {
 				return
 			}

@@ -285,9 +285,8 @@ func retry(ctx context.Context, f func() error) error {
 }
 
 // tell sends a frame to one peer, wherever it is. It is not kept: a peer in its
-// grace does not get it, and missed is called with ref at the edge that would
-// have had it, or here when that edge is gone. It reports false when the peer is
-// not here at all.
+// grace does not get it, and missed is called with ref: here, or where the peer
+// was until just now. It reports false when the peer is not here at all.
 func (s *Commons) tell(ctx context.Context, to presence.Peer, ref string, m wire.Message) (bool, error) {
 	b, err := wire.Encode(m)
 	if err != nil {

@@ -32,15 +32,13 @@ var (
 	topicNameShelf = shelf{name: "topic-name", fields: maxTopics, bytes: 64 << 10}
 )
 
-// topicRecord is a topic. What it counts changes together with who joined.
+// topicRecord is a topic. Who joins it does not change it: many may at once.
 type topicRecord struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
 	Visibility  wire.TopicVisibility `json:"visibility"`
 	At          int64                `json:"at"` // milliseconds
 	Sealed      bool                 `json:"sealed,omitempty"`
-	Members     int                  `json:"members"`
-	Leads       int                  `json:"leads"`
 }
 
 // partRecord is one member's part in a topic.
@@ -174,7 +172,7 @@ func (s *Commons) makeTopic(ctx context.Context, who *Caller, m *wire.TopicCreat
 	now := time.Now().UnixMilli()
 	t := &topic{id: newID(), topicRecord: topicRecord{
 		Name: m.Name, Description: m.Description, Visibility: cmp.Or(m.Visibility, wire.TopicPublic), At: now,
-		Sealed: m.Key != nil, Members: 1, Leads: 1,
+		Sealed: m.Key != nil,
 	}}
 	part := partRecord{Role: wire.TopicLead, At: now}
 	if m.Key != nil {
@@ -206,6 +204,13 @@ func (s *Commons) enterExisting(ctx context.Context, who *Caller, id string, rep
 		return err
 	}
 	if !t.public() && t.part == nil {
+		ended, err := s.endIfEmpty(ctx, who.Peer.Mesh, t)
+		if err != nil {
+			return err
+		}
+		if ended {
+			return errConflict // once more: the name is free
+		}
 		return refuse(wire.CodeForbidden, "a topic of others has this name")
 	}
 	reply.Created = false
@@ -216,39 +221,26 @@ func (s *Commons) enterExisting(ctx context.Context, who *Caller, id string, rep
 	return s.enter(ctx, who, t, wire.TopicMember)
 }
 
-// enter gives the caller a part in a topic, or another one.
+// enter gives the caller a part in a topic, or another one, if the topic is
+// still there.
 func (s *Commons) enter(ctx context.Context, who *Caller, t *topic, role wire.TopicRole) error {
-	part, after := partRecord{At: time.Now().UnixMilli()}, t.topicRecord
+	part := partRecord{At: time.Now().UnixMilli()}
 	if t.part != nil {
 		part = *t.part
-	} else {
-		after.Members++
 	}
-	if part.Role == wire.TopicLead {
-		after.Leads--
-	}
-	if part.Role = role; role == wire.TopicLead {
-		after.Leads++
-	}
+	part.Role = role
 	mine, err := encodeRecord(part)
 	if err != nil {
 		return err
 	}
-	return s.changeTopic(ctx, who, t, after, set(t.parts(), who.Member.Key, mine).was(t.partText))
-}
-
-// changeTopic changes a topic's record, unless somebody has meanwhile, and
-// more.
-func (s *Commons) changeTopic(ctx context.Context, who *Caller, t *topic, after topicRecord, more ...change) error {
-	record, err := encodeRecord(after)
-	if err != nil {
-		return err
-	}
-	_, _, err = s.apply(ctx, act{
-		mesh: who.Peer.Mesh, by: who, changes: append([]change{set(topicShelf, t.id, record).was(t.text)}, more...),
-	})
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+		t.unchanged(), set(t.parts(), who.Member.Key, mine).was(t.partText),
+	}})
 	return err
 }
+
+// unchanged is the condition that the topic is as it was read.
+func (t *topic) unchanged() change { return change{shelf: topicShelf, field: t.id}.was(t.text) }
 
 // joinTopic takes the caller's member in. A lead is who made the topic, who is
 // an admin, or who comes when there is none.
@@ -262,38 +254,71 @@ func (s *Commons) joinTopic(ctx context.Context, who *Caller, m *wire.TopicJoin)
 		if t.part != nil && (m.Role == "" || t.part.Role == role) {
 			return nil
 		}
-		if role == wire.TopicLead && t.Leads > 0 && who.Member.Role != wire.RoleAdmin {
-			return refuse(wire.CodeForbidden, "the topic has a lead")
+		if role == wire.TopicLead && who.Member.Role != wire.RoleAdmin {
+			if err := s.needsLead(ctx, who.Peer.Mesh, t); err != nil {
+				return err
+			}
 		}
 		return s.enter(ctx, who, t, role)
 	})
 }
 
-// leaveTopic ends the member's part. A topic that is not public goes with its
-// last member, because nobody could read it any more.
+// needsLead refuses to give a topic another lead.
+func (s *Commons) needsLead(ctx context.Context, mesh string, t *topic) error {
+	list, err := s.participants(ctx, mesh, t)
+	for _, p := range list {
+		if p.partRecord.Role == wire.TopicLead {
+			return refuse(wire.CodeForbidden, "the topic has a lead")
+		}
+	}
+	return err
+}
+
+// leaveTopic ends the member's part. A topic goes with its last member, unless
+// it has something to read for others.
 func (s *Commons) leaveTopic(ctx context.Context, who *Caller, m *wire.TopicLeave) (wire.Message, error) {
 	return nil, retry(ctx, func() error {
 		t, err := s.readableTopic(ctx, who.Peer.Mesh, who.Member.Key, m.Topic)
 		if err != nil || t.part == nil {
 			return err
 		}
-		after := t.topicRecord
-		after.Members--
-		if t.part.Role == wire.TopicLead {
-			after.Leads--
-		}
-		gone := remove(t.parts(), who.Member.Key).was(t.partText)
-		if t.public() || after.Members > 0 {
-			return s.changeTopic(ctx, who, t, after, gone)
-		}
-		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
-			remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name), gone,
-		}})
+		_, _, err = s.apply(ctx, act{
+			mesh: who.Peer.Mesh, by: who, changes: []change{remove(t.parts(), who.Member.Key).was(t.partText)},
+		})
 		if err != nil {
 			return err
 		}
-		return s.redis.Raw().Del(ctx, s.historyKey(who.Peer.Mesh, t.id)).Err()
+		_, err = s.endIfEmpty(ctx, who.Peer.Mesh, t)
+		return err
 	})
+}
+
+// endIfEmpty removes a topic that nobody is in, with what was said, if nobody
+// else may read that.
+func (s *Commons) endIfEmpty(ctx context.Context, mesh string, t *topic) (ended bool, err error) {
+	left, err := s.count(ctx, mesh, t.parts())
+	if err != nil || left > 0 {
+		return false, err
+	}
+	said, err := s.redis.Raw().XLen(ctx, s.historyKey(mesh, t.id)).Result()
+	if err != nil || t.public() && said > 0 {
+		return false, err
+	}
+	changes := []change{remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name)}
+	if _, _, err := s.apply(ctx, act{mesh: mesh, tidy: true, changes: changes}); err != nil {
+		return false, err
+	}
+	// Whoever came in at the last moment is in no topic now.
+	late, err := s.fields(ctx, mesh, t.parts())
+	if err != nil {
+		return true, err
+	}
+	changes = nil
+	for _, key := range late {
+		changes = append(changes, remove(t.parts(), key))
+	}
+	_, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: changes})
+	return true, errors.Join(err, s.redis.Raw().Del(ctx, s.historyKey(mesh, t.id)).Err())
 }
 
 func (s *Commons) listTopics(ctx context.Context, who *Caller, m *wire.TopicList) (wire.Message, error) {
@@ -311,25 +336,24 @@ func (s *Commons) visibleTopics(ctx context.Context, mesh, member string) ([]wir
 	if err != nil {
 		return nil, err
 	}
-	joined := map[string]*goredis.BoolCmd{}
+	joined, members := map[string]*goredis.BoolCmd{}, map[string]*goredis.IntCmd{}
 	pipe := s.redis.Raw().Pipeline()
 	for id, r := range records {
-		if t := (topic{id: id, topicRecord: r}); !t.public() {
-			joined[id] = pipe.HExists(ctx, s.key(mesh, t.parts()), member)
-		}
+		parts := s.key(mesh, (&topic{id: id, topicRecord: r}).parts())
+		joined[id], members[id] = pipe.HExists(ctx, parts, member), pipe.HLen(ctx, parts)
 	}
-	if _, err := pipe.Exec(ctx); len(joined) > 0 && err != nil {
+	if _, err := pipe.Exec(ctx); len(records) > 0 && err != nil {
 		return nil, err
 	}
 	out := []wire.Topic{}
 	for _, id := range oldestFirst(records, func(r topicRecord) int64 { return r.At }) {
 		r := records[id]
-		if is, private := joined[id]; private && !is.Val() {
+		if r.Visibility != wire.TopicPublic && !joined[id].Val() {
 			continue
 		}
 		out = append(out, wire.Topic{
 			ID: id, Name: r.Name, Description: orNull(r.Description), Visibility: r.Visibility,
-			MemberCount: r.Members, CreatedAt: moment(r.At), Sealed: r.Sealed,
+			MemberCount: int(members[id].Val()), CreatedAt: moment(r.At), Sealed: r.Sealed,
 		})
 	}
 	return out, nil

@@ -153,7 +153,14 @@ func (s *Commons) claimKey(ctx context.Context, who *Caller, name string, copied
 		if err != nil {
 			return err
 		}
-		return s.changeTopic(ctx, who, t, after, set(t.parts(), who.Member.Key, mine).was(t.partText))
+		record, err := encodeRecord(after)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
+			set(topicShelf, t.id, record).was(t.text), set(t.parts(), who.Member.Key, mine).was(t.partText),
+		}})
+		return err
 	})
 	return t, at, err
 }

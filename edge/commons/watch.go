@@ -220,9 +220,8 @@ func (s *Commons) look(ctx context.Context, mesh, id string) error {
 		return err
 	}
 	if old == "" {
-		return unlessDone(s.apply(ctx, act{mesh: mesh, tidy: true, changes: []change{
-			(change{shelf: watchShelf, field: id}).was("").done(),
-		}}))
+		ended := change{shelf: watchShelf, field: id}.was("").done()
+		return unlessDone(s.apply(ctx, act{mesh: mesh, tidy: true, changes: []change{ended}}))
 	}
 	if now < r.Next {
 		return nil // somebody was quicker
@@ -232,14 +231,9 @@ func (s *Commons) look(ctx context.Context, mesh, id string) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: []change{
-		set(watchShelf, id, claimed).was(old).dueAt(r.Next),
-	}})
-	if errors.Is(err, errConflict) {
-		return nil
-	}
-	if err != nil {
-		return err
+	mine := set(watchShelf, id, claimed).was(old).dueAt(r.Next)
+	if _, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: []change{mine}}); err != nil {
+		return unlessDone(0, nil, err)
 	}
 	seen, err := s.fetcher.fetch(ctx, &r)
 	return s.looked(ctx, mesh, id, claimed, r, now, seen, err)

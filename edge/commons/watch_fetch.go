@@ -213,7 +213,7 @@ func valueAt(body []byte, path string) (string, error) {
 		}
 	}
 	var text string
-	if json.Unmarshal(at, &text) != nil {
+	if !bytes.HasPrefix(bytes.TrimSpace(at), []byte{'"'}) || json.Unmarshal(at, &text) != nil {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, at); err != nil {
 			return "", fmt.Errorf("commons: no JSON: %w", err)

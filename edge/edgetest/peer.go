@@ -90,6 +90,9 @@ func (p *Peer) Key() string {
 	return p.Member.Pub()
 }
 
+// SessionKey signs for the peer's session.
+func (p *Peer) SessionKey() ed25519.PrivateKey { return p.session }
+
 // Message sends text and waits for the ack.
 func (p *Peer) Message(target, text string, change ...func(*wire.Send)) *wire.Ack {
 	p.t.Helper()

@@ -24,6 +24,8 @@ const (
 	RouteAPINotifications = "GET /api/v1/notifications"
 	RouteAPINotesRead     = "POST /api/v1/notifications/read"
 
+	RouteAPIOpenAPI = "GET /api/v1/openapi.json" // ours; needs no key
+
 	RouteWebhook = "POST /hook/{mesh}/{secret}"
 )
 

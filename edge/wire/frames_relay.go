@@ -27,7 +27,7 @@ func (m *PeerFileRequest) validate() error {
 type PeerFileRequestForward struct {
 	RequesterPubkey string `json:"requesterPubkey"`
 	FilePath        string `json:"filePath"`
-	ReqID           ReqID  `json:"_reqId,omitempty"` // the requester's, to be echoed
+	ReqID           ReqID  `json:"_reqId,omitempty"` // to be echoed: it names the request
 }
 
 // FrameType returns TypePeerFileRequestForward.
@@ -95,7 +95,7 @@ type PeerDirRequestForward struct {
 	RequesterPubkey string `json:"requesterPubkey"`
 	DirPath         string `json:"dirPath"`
 	Pattern         string `json:"pattern,omitempty"`
-	ReqID           ReqID  `json:"_reqId,omitempty"` // the requester's, to be echoed
+	ReqID           ReqID  `json:"_reqId,omitempty"` // to be echoed: it names the request
 }
 
 // FrameType returns TypePeerDirRequestForward.

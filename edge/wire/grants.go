@@ -5,7 +5,8 @@ import "slices"
 // Capability is something that a member lets another one do.
 type Capability string
 
-// The capabilities. Only CapDM and CapBroadcast are enforced by an edge.
+// The capabilities. An edge enforces CapDM, CapBroadcast, and, where a list is
+// given, CapFileRead.
 const (
 	CapRead       Capability = "read"
 	CapDM         Capability = "dm"

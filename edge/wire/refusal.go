@@ -46,6 +46,11 @@ func RefuseParentUnauthorized() *Refusal {
 	return refuse(CodeUnauthorized, "parent pubkey not found in mesh")
 }
 
+// RefuseMeshLost says that the broker's data of a mesh that has peers are gone.
+func RefuseMeshLost() *Refusal {
+	return refuse(CodeMeshLost, "the broker has lost the data of this mesh; once they are restored from a backup, you are let in as before")
+}
+
 // RefuseParentMemberID says that parentMemberId is not the parent's id.
 func RefuseParentMemberID() *Refusal {
 	return refuse(CodeParentMemberIDMismatch, "parentMemberId does not match parentMemberPubkey")

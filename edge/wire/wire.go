@@ -65,6 +65,7 @@ const (
 	CodeTTLTooLong             Code = "ttl_too_long"              // the attestation lasts too long
 	CodeRevoked                Code = "revoked"                   // the member was banned
 	CodeUnauthorized           Code = "unauthorized"              // no such member
+	CodeMeshLost               Code = "mesh_lost"                 // the broker has lost the mesh
 	CodeParentMemberIDMismatch Code = "parent_member_id_mismatch" // the id is another member's
 	CodeAlreadySaidHello       Code = "already_said_hello"        // one handshake per socket
 	CodeResumeRefused          Code = "resume_refused"            // the token does not serve; the socket stays open for a hello

@@ -16,6 +16,7 @@ type Operation struct {
 	Pattern string // of net/http, with its method
 	Summary string // a sentence; who may make the request, too
 	Signed  bool   // by the headers of wire
+	Bearer  bool   // with an API key
 	Query   []string
 	In, Out any  // values of the bodies' types; nil for none
 	Status  int  // of success
@@ -46,7 +47,7 @@ func Document(title, version string, ops []Operation) ([]byte, error) {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": title, "version": version,
-			"description": "Bodies are JSON of at most 64 KiB. Signed requests carry the headers of PROTOCOL.md, section 20; a nonce works once.",
+			"description": "Bodies are JSON of at most 64 KiB, under /api/v1 of 128 KiB. Signed requests carry the headers of PROTOCOL.md, section 20; a nonce works once.",
 		},
 		"paths":      paths,
 		"components": object{"schemas": s.found, "securitySchemes": securitySchemes()},
@@ -58,8 +59,12 @@ func securitySchemes() object {
 	for _, header := range signatureHeaders {
 		out[header] = object{"type": "apiKey", "in": "header", "name": header}
 	}
+	out[apiKeyScheme] = object{"type": "http", "scheme": "bearer", "bearerFormat": "cm_…"}
 	return out
 }
+
+// apiKeyScheme is what the document calls API keys.
+const apiKeyScheme = "APIKey"
 
 var signatureHeaders = []string{wire.HeaderKey, wire.HeaderTime, wire.HeaderNonce, wire.HeaderSignature}
 
@@ -77,6 +82,9 @@ func (s *schemas) operation(op Operation, path string) object {
 			all[header] = []string{}
 		}
 		out["security"] = []object{all}
+	}
+	if op.Bearer {
+		out["security"] = []object{{apiKeyScheme: []string{}}}
 	}
 	return out
 }

@@ -37,6 +37,8 @@ func (s *schemas) typed(t reflect.Type) object {
 		return object{"type": "boolean"}
 	case reflect.Int, reflect.Int64, reflect.Uint64:
 		return object{"type": "integer"}
+	case reflect.Float64:
+		return object{"type": "number"}
 	default:
 		return object{"type": "string"}
 	}

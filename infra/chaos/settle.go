@@ -45,7 +45,7 @@ func (r *run) seeOff(began time.Time) {
 		return
 	}
 	most := 2*(r.o.TTL+r.o.Renew+r.o.gap()+r.o.Slack) + r.o.Late
-	r.tell("%d peers stay away: up to %v until the last was announced", len(r.absent), most)
+	r.tell("%d peers stay away: up to %v until the last was announced", len(r.absent), most.Round(time.Second))
 	_ = eventually(r.ctx, most-time.Since(began), func() error {
 		for _, a := range r.absent {
 			if !r.board.change(a.name, func(*standing) {}).seenOff {

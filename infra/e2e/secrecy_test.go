@@ -14,7 +14,7 @@ import (
 )
 
 // TestS1_NothingThatCrossesTheBrokerOrRestsInRedisCanBeRead plants a text in a
-// direct, a group and a broadcast message, and looks for it, for the mesh's
+// direct, a group and a broadcast message, and in all that a mesh shares, and looks for it, for the mesh's
 // root key, for every secret key and for the invite in all that went over the
 // wire and in all that Redis ever wrote down.
 func TestS1_NothingThatCrossesTheBrokerOrRestsInRedisCanBeRead(t *testing.T) {
@@ -38,6 +38,7 @@ func TestS1_NothingThatCrossesTheBrokerOrRestsInRedisCanBeRead(t *testing.T) {
 			t.Errorf("message %d arrived unverified: %v", i, got)
 		}
 	}
+	plantShared(t, secrets, alice, bob)
 	collectKeys(t, secrets, alice, bob)
 
 	for name, seen := range map[string][]byte{"the wire": wire.seen(), "Redis": appendOnlyFile(t, redis)} {
@@ -50,6 +51,51 @@ func TestS1_NothingThatCrossesTheBrokerOrRestsInRedisCanBeRead(t *testing.T) {
 			}
 		}
 	}
+}
+
+// plantShared has alice put a text of its own into everything that a mesh
+// shares, by command and by tool, and bob read it.
+func plantShared(t *testing.T, secrets map[string][]byte, alice, bob *user) {
+	t.Helper()
+	plant := func(what string) string {
+		text := "canary-" + rand.Text()
+		secrets[what] = []byte(text)
+		return text
+	}
+	read := func(what string, args ...string) {
+		t.Helper()
+		if out := bob.run(args...); !strings.Contains(out, string(secrets[what])) {
+			t.Errorf("bob does not find the %s in %s", what, out)
+		}
+	}
+	alice.run("state", "set", "key", plant("value of the state"))
+	read("value of the state", "state", "get", "key")
+	alice.run("remember", plant("memory"), "--tag", plant("tag of a memory"))
+	read("memory", "recall", string(secrets["tag of a memory"]))
+	alice.run("context", "share", plant("context"), "--file", plant("file of a context"), "--finding", plant("finding"))
+	read("context", "context", "get", "alice")
+	read("finding", "context", "get", "alice", "--json")
+	alice.run("task", "create", plant("title of a task"), "--tag", plant("tag of a task"))
+	tasks, _ := alice.json("task", "list")["tasks"].([]any)
+	id, _ := tasks[0].(map[string]any)["id"].(string)
+	alice.run("task", "complete", id, plant("result of a task"))
+	read("title of a task", "task", "list")
+	read("result of a task", "task", "list")
+	file := filepath.Join(t.TempDir(), "skill.md")
+	if err := os.WriteFile(file, []byte(plant("skill")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alice.run("skill", "share", file, "--description", plant("description of a skill"))
+	read("skill", "skill", "get", "skill")
+
+	agent := alice.agent("--name", "Ada")
+	agent.call("vault_set", map[string]any{"key": "KEY", "value": plant("secret of the vault")})
+	if got := agent.call("vault_get", map[string]any{"key": "KEY"}); got["value"] != string(secrets["secret of the vault"]) {
+		t.Errorf("the vault has %v", got)
+	}
+	agent.call("set_state", map[string]any{"key": "key", "value": map[string]any{"a": plant("value that a tool set")}})
+	read("value that a tool set", "state", "get", "key")
+	agent.leave()
 }
 
 // TestTheSearchForSecretsFindsThem is the control of the test above: what is
@@ -69,9 +115,14 @@ func TestTheSearchForSecretsFindsThem(t *testing.T) {
 		"nonce": base64.StdEncoding.EncodeToString(make([]byte, 24)), "ciphertext": base64.StdEncoding.EncodeToString([]byte(clear)),
 	})
 	c.awaitType("ack")
+	shared := "clear-" + rand.Text()
+	alice.run("remember", shared, "--clear")
 	for name, seen := range map[string][]byte{"the wire": wire.seen(), "Redis": appendOnlyFile(t, redis)} {
 		if !shows(seen, []byte(clear)) {
 			t.Errorf("%s: the search did not find a text sent in the clear", name)
+		}
+		if !shows(seen, []byte(shared)) {
+			t.Errorf("%s: the search did not find a memory in the clear", name)
 		}
 	}
 }

@@ -19,6 +19,7 @@
 -- ARGV[17]   capacity of the mesh, 0 for none
 -- ARGV[18]   generation to resume: the peer's last attachment must be this one,
 --            of the same key and kind; '' for a whole handshake
+-- ARGV[19]   epoch in which others were told that the peer is here, or ''
 --
 -- Returns {'banned'}, {'stranger'}, {'full'} or {'passed'}; or {'joined',
 -- 'resumed' or 'took_over', generation, lease value displaced or '', cursor to
@@ -29,7 +30,7 @@ local k, who = names(KEYS), whom(ARGV)
 local edge, conn, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local member, key, kind, flags, json = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local event, data, named, capacity = ARGV[14], ARGV[15], ARGV[16], tonumber(ARGV[17])
-local expected, grants, mesh = ARGV[18], KEYS[12], KEYS[13]
+local expected, grants, mesh, known = ARGV[18], KEYS[12], KEYS[13], ARGV[19]
 
 if redis.call('HEXISTS', k.bans, member) == 1 then
   return { 'banned' }
@@ -79,7 +80,7 @@ end
 
 local us = now_us()
 local now, gen = math.floor(us / 1000), text(math.max(newest + 1, us))
-local outcome = 'resumed'
+local outcome, forgotten = 'resumed', false
 if not resumes then
   outcome = 'joined'
   if rec then
@@ -89,7 +90,9 @@ if not resumes then
     member = member, key = key, kind = kind, flags = flags, connected = text(now),
     status = 'idle', source = 'jsonl', at = text(now), json = json,
   }
-  if event ~= '' and has(flags, 'a') then
+  -- Others who were told in another epoch that it is here know no better.
+  forgotten = known ~= '' and known ~= redis.call('HGET', k.head, 'epoch')
+  if event ~= '' and has(flags, 'a') and not forgotten then
     journal_append(k.journal, k.head, who.channel, who.epoch,
       peer_event(who, rec, event, event_id(who, gen, event, ''), has(flags, 'e'), data))
   end
@@ -115,6 +118,7 @@ if outcome ~= 'joined' then
   end
 else
   redis.call('HSET', k.cursors, who.peer, start)
+  resync = forgotten and 'resync' or ''
 end
 
 local ends = text(now + lifetime)

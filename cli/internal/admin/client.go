@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
@@ -17,6 +19,10 @@ type Client struct {
 	Operator string               // the operator's token; empty for who is none
 	Busy     func() (stop func()) // called around each request; may be nil
 }
+
+// ErrOperator says that the broker does not take the operator's token that was
+// sent. One who sent none is only refused.
+var ErrOperator = errors.New("admin: operator's token refused")
 
 // do makes a request and decodes its answer into out, which may be nil.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
@@ -32,19 +38,23 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	case err != nil:
 		return err
 	case answer.Status/100 != 2:
-		return refusal(c.Broker, answer)
+		return c.refusal(answer)
 	case out == nil:
 		return nil
 	}
 	return answer.Into(c.Broker, out)
 }
 
-func refusal(broker string, a Answer) error {
-	var refused wire.HTTPError
-	if json.Unmarshal(a.Body, &refused) != nil || refused.Error.Code == "" {
-		return &StatusError{Broker: broker, Status: a.Status}
+func (c *Client) refusal(a Answer) error {
+	var answer wire.HTTPError
+	if json.Unmarshal(a.Body, &answer) != nil || answer.Error.Code == "" {
+		return &StatusError{Broker: c.Broker, Status: a.Status}
 	}
-	return &peer.RefusedError{Code: refused.Error.Code, Message: refused.Error.Message}
+	refused := &peer.RefusedError{Code: answer.Error.Code, Message: answer.Error.Message}
+	if refused.Code == wire.CodeOperatorToken && c.Operator != "" {
+		return fmt.Errorf("%w: %w", ErrOperator, refused)
+	}
+	return refused
 }
 
 // CreateMesh makes a mesh whose owner is the key that signs.

@@ -114,6 +114,9 @@ func newRoot(a *app) *cobra.Command {
 		newBackup(a), newRestore(a), newDoctor(a), newTop(a), newExitCodes(a),
 		newMember(a), newKick(a), newDisconnect(a), newGrant(a), newRevoke(a), newBlock(a), newUnblock(a), newGrants(a),
 		newQueue(a), newAudit(a), newFleet(a),
+		newState(a), newRemember(a), newRecall(a), newForget(a), newContext(a), newTask(a), newSkill(a), newVault(a), newInfo(a),
+		newTopic(a), newNotifications(a), newStream(a), newSchedule(a), newRemind(a), newWatch(a), newClock(a), newWebhook(a),
+		newAPIKey(a), newFile(a), newTools(a), newBan(a), newUnban(a), newBans(a),
 	)
 	arrangeHelp(root, a.out)
 	return root

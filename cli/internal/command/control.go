@@ -24,6 +24,7 @@ const (
 	opSummary       = "summary"
 	opJoinGroup     = "join_group"
 	opLeaveGroup    = "leave_group"
+	opLater         = "later"
 	opAsk           = "ask"
 )
 
@@ -59,6 +60,8 @@ func (h *host) dispatch(ctx context.Context, r local.Request) (any, error) {
 	switch r.Op {
 	case opSend:
 		return withArgs(r, func(d draft) (any, error) { return h.obeySend(ctx, d) })
+	case opLater:
+		return withArgs(r, func(d laterDraft) (any, error) { return h.courier().later(ctx, d) })
 	case opPeers:
 		peers, err := h.client.ListPeers(ctx)
 		return peersAnswer{peers}, err

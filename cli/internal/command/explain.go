@@ -11,6 +11,7 @@ import (
 	"github.com/claudemesh/claudemesh/cli/internal/outbox"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
+	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -43,6 +44,14 @@ var explanations = []explanation{
 		peer.ErrNoRecipient, ui.ExitAway, "nobody in the mesh has that key, or it is your own",
 		"claudemesh peers shows who is here",
 	},
+	{
+		peer.ErrNoTopicKey, ui.ExitAway, "nobody has sealed the topic's key for you yet",
+		"somebody who has it must be here, or say something there: ask them, and try again",
+	},
+	{
+		share.ErrClearTopic, ui.ExitFailed, "the topic has no key: the broker reads what is said there",
+		"say it all the same with --clear, or make a topic with a key: claudemesh topic create NAME",
+	},
 	{peer.ErrInboxFull, ui.ExitAway, "too much is waiting for this recipient already", "try again when it was read"},
 	{peer.ErrBlocked, ui.ExitFailed, "the recipient does not take messages from you", "ask them for a grant by other means"},
 	{peer.ErrRateLimited, ui.ExitFailed, "sending too fast: 60 messages a minute, 10 at once", "wait a moment and send again"},
@@ -53,6 +62,16 @@ var explanations = []explanation{
 		"ask the recipient before sending it again",
 	},
 	{peer.ErrNoAnswer, ui.ExitFailed, "the broker did not answer", "it may be an older one that does not know this request"},
+	{
+		peer.ErrUncertain, ui.ExitFailed, "the connection was lost before the broker answered: the change may have been made or not",
+		"look before you do it again",
+	},
+	{share.ErrEmpty, ui.ExitUsage, "the text is empty", "say something to keep"},
+	{share.ErrTooLarge, ui.ExitFailed, "it is too large for what the mesh keeps", "keep the beginning, or say where the rest is"},
+	{
+		share.ErrMarked, ui.ExitUsage, "a text in clear must not begin with cm1:, which marks sealed ones",
+		"begin it with another word, or leave --clear out",
+	},
 	{peer.ErrDisconnected, ui.ExitFailed, "the connection was lost", "try again"},
 	{
 		seal.ErrNoKey, ui.ExitFailed, "this mesh's root key is not on this machine, so groups can be neither written nor read",
@@ -95,7 +114,7 @@ func (a *app) explain(err error) *ui.Failure {
 	if !a.began {
 		return ui.Usagef("%s", plainWords(err)).Hinted("claudemesh --help")
 	}
-	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainHTTP, explainLocal} {
+	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainHTTP, explainLocal, explainTool} {
 		if f := special(err); f != nil {
 			return f
 		}
@@ -150,6 +169,7 @@ func explainSend(err error) *ui.Failure {
 var packageNames = strings.NewReplacer(
 	"peer: ", "", "identity: ", "", "seal: ", "", "wire: ", "", "ui: ", "", "claudecode: ", "", "outbox: ", "",
 	"mailbox: ", "", "local: ", "", "receipt: ", "", "admin: ", "",
+	"toolhost: ", "", "folder: ", "", "share: ", "",
 )
 
 func plainWords(err error) string { return packageNames.Replace(fmt.Sprint(err)) }

@@ -17,8 +17,10 @@ const (
 var chapters = []struct{ id, title, verbs string }{
 	{"begin", "Begin:", "create join invite install launch"},
 	{"talk", "Talk:", "peers groups send inbox listen mcp summary status outbox message-status top"},
+	{"share", "Share:", "state remember recall forget context task skill vault info topic notifications stream schedule " +
+		"remind watch clock webhook apikey file tools"},
 	{"mesh", "Your meshes:", "list verify grant revoke block unblock grants rename leave backup restore"},
-	{"rule", "Run a mesh:", "mesh member kick disconnect queue audit fleet"},
+	{"rule", "Run a mesh:", "mesh member kick disconnect ban unban bans queue audit fleet"},
 	{"program", "This program:", "doctor uninstall completion exit-codes help version"},
 }
 

@@ -28,6 +28,7 @@ type host struct {
 	box     *mailbox.Box
 	posts   *outbox.Store
 	client  *peer.Client
+	keys    *keyring
 
 	sending chan struct{} // held by whoever sends, so that messages keep their order
 	posted  chan struct{} // something waits to be sent
@@ -40,6 +41,7 @@ func (a *app) openHost(m *membership, id string) (*host, error) {
 		return nil, err
 	}
 	h := &host{app: a, m: m, session: session, sending: make(chan struct{}, 1), posted: make(chan struct{}, 1)}
+	h.keys = newKeyring()
 	dir := filepath.Join(m.store.Dir(), "mailbox", m.mesh.MeshID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("mailbox: %w", err), session.Close())
@@ -64,6 +66,8 @@ func (h *host) options(about wire.About, event func(context.Context, peer.Delive
 		return o, err
 	}
 	o.Session = h.session.Key
+	o.TopicKey = h.keys.get
+	o.Greeted = func(*wire.HelloAck) { signalTo(h.keys.look) }
 	o.Handle = func(ctx context.Context, d peer.Delivery) error {
 		if d.Event != "" {
 			return event(ctx, d)
@@ -83,6 +87,9 @@ func newMail(d peer.Delivery) mailbox.Message {
 		Key: d.Key(), MessageID: d.MessageID, ID: d.ID, From: d.From, Member: d.Member, Name: d.Name, To: d.To,
 		Target: d.Target, ReplyTo: d.ReplyTo, Text: d.Text, Priority: d.Priority, CreatedAt: d.CreatedAt, Verified: d.Verified,
 	}
+	if d.Webhook != "" {
+		m.Kind = mailbox.Webhook
+	}
 	if d.Err != nil {
 		m.Error = unopened(d.Err)
 	}
@@ -94,6 +101,9 @@ func fromMail(m mailbox.Message) peer.Delivery {
 	d := peer.Delivery{
 		MessageID: m.MessageID, ID: m.ID, From: m.From, Member: m.Member, Name: m.Name, To: m.To, Target: m.Target,
 		ReplyTo: m.ReplyTo, Text: m.Text, Priority: m.Priority, CreatedAt: m.CreatedAt, Verified: m.Verified,
+	}
+	if m.Kind == mailbox.Webhook {
+		d.Webhook, d.Data = m.Name, []byte(m.Text)
 	}
 	if m.Error != "" {
 		d.Err = errors.New(m.Error)
@@ -108,6 +118,11 @@ var errEnded = errors.New("ended")
 // owes others, until ctx ends or one of the loops does. The client learns the
 // cause of the end, which says how to leave.
 func (h *host) run(ctx context.Context, server *local.Server, more ...func(context.Context) error) error {
+	mesh, err := h.m.sharedMesh(h.client)
+	if err != nil {
+		return err
+	}
+	h.keys.mesh = mesh
 	g, side := errgroup.WithContext(ctx)
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -121,6 +136,7 @@ func (h *host) run(ctx context.Context, server *local.Server, more ...func(conte
 	loops := append([]func(context.Context) error{
 		func(ctx context.Context) error { return server.Serve(ctx, h.obey) },
 		func(ctx context.Context) error { return keepCursor(ctx, h.m.mesh.MeshID, h.session, h.client) },
+		h.keys.run,
 		h.sendPosts,
 		h.sendReceipts,
 	}, more...)
@@ -168,6 +184,10 @@ func (h *host) borrow(ctx context.Context, f func(context.Context) error) error 
 	}
 	o.MaxFailures = dialTries
 	h.client = peer.New(o)
+	if h.keys.mesh, err = h.m.sharedMesh(h.client); err != nil {
+		return err
+	}
+	defer h.keys.inBackground(ctx)()
 	err = peer.Do(ctx, h.client, func(ctx context.Context) error {
 		if err := drain(ctx, h.client); err != nil {
 			return err

@@ -91,7 +91,11 @@ func (a *app) operatorToken(path string) (string, error) {
 	if err != nil {
 		return "", fileFailure(err).Hinted("--operator-token-file names a file with the token in it")
 	}
-	return strings.TrimSpace(string(text)), nil
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", ui.Usagef("%s is empty", path).Hinted("--operator-token-file names a file with the token in it")
+	}
+	return token, nil
 }
 
 // needsOperator is operatorToken for what cannot go without.

@@ -12,6 +12,7 @@ import (
 type kickOptions struct {
 	*app
 	all   bool
+	stale string // kick only
 	yes   bool
 	every string // what is done to everybody
 	apply func(context.Context, *administered, string) (wire.KickResponse, error)
@@ -24,11 +25,13 @@ func newKick(a *app) *cobra.Command {
 			return m.Kick(ctx, target)
 		},
 	}
-	return o.command("kick", "End the sessions of a peer",
+	c := o.command("kick", "End the sessions of a peer",
 		"End the sessions of a peer. Their clients are told that they were kicked, and ours stay away until a person\n"+
 			"starts them again. It is no ban: who wants to can come back. Connections in the background are left;\n"+
 			"disconnect closes them too.",
 		"  claudemesh kick bob")
+	c.Flags().StringVar(&o.stale, "stale", "", "who was not heard of for so `LONG`, such as 30m")
+	return c
 }
 
 func newDisconnect(a *app) *cobra.Command {
@@ -53,6 +56,10 @@ func (o *kickOptions) command(verb, what, long, example string) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			typed := ""
 			switch {
+			case o.stale != "" && (len(args) > 0 || o.all):
+				return ui.Usagef("--stale stands alone").Hinted("claudemesh kick --stale 30m")
+			case o.stale != "":
+				return o.kickStale(c.Context())
 			case len(args) > 0 && o.all:
 				return ui.Usagef("name a peer, or say --all").Hinted("%s", c.UseLine())
 			case len(args) > 0:

@@ -22,6 +22,8 @@ type listenOptions struct {
 	session string
 	name    string
 	groups  []string
+	ticks   bool
+	share   string
 }
 
 func newListen(a *app) *cobra.Command {
@@ -38,6 +40,8 @@ func newListen(a *app) *cobra.Command {
 	}
 	addSessionFlag(c, &o.session)
 	c.Flags().StringVar(&o.name, "name", "", "the `NAME` that others see (default the member's)")
+	c.Flags().BoolVar(&o.ticks, "ticks", false, "show each tick of the mesh's clock")
+	addShareFlag(c, &o.share)
 	c.Flags().StringSliceVar(&o.groups, "group", nil, "be in this `GROUP`, or GROUP:ROLE (may be repeated; default the member's groups)")
 	return c
 }
@@ -61,17 +65,26 @@ func (o *listenOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer h.close()
+	answers, err := h.newAnswerer(o.share)
+	if err != nil {
+		return err
+	}
+	defer answers.close()
 	ready := make(chan struct{})
 	options, err := o.options(h, groups, ready)
 	if err != nil {
 		return err
+	}
+	options.Frame = func(_ context.Context, frame wire.Message) error {
+		answers.hear(frame)
+		return nil
 	}
 	h.client = peer.New(options)
 	server, err := h.serve()
 	if err != nil {
 		return err
 	}
-	return h.run(ctx, server, func(ctx context.Context) error { return o.announce(ctx, h, ready) })
+	return h.run(ctx, server, answers.run, func(ctx context.Context) error { return o.announce(ctx, h, ready) })
 }
 
 // options print what arrives as it arrives, behind the line that says that we
@@ -99,7 +112,12 @@ func (o *listenOptions) options(h *host, groups []wire.Group, ready chan struct{
 	return options, nil
 }
 
-func (o *listenOptions) showEventOf(_ context.Context, d peer.Delivery) error { return o.show(d) }
+func (o *listenOptions) showEventOf(_ context.Context, d peer.Delivery) error {
+	if d.Event == wire.EventTick && !o.ticks {
+		return nil
+	}
+	return o.show(d)
+}
 
 // showMail prints what was not shown yet.
 func (h *host) showMail() error {

@@ -37,6 +37,7 @@ type mcpOptions struct {
 	session string
 	name    string
 	groups  []string
+	share   string
 	channel bool
 }
 
@@ -58,6 +59,7 @@ func newMCP(a *app) *cobra.Command {
 	addSessionFlag(c, &o.session)
 	c.Flags().StringVar(&o.name, "name", "", "the `NAME` that others see (default the member's)")
 	c.Flags().StringSliceVar(&o.groups, "group", nil, "be in this `GROUP` (may be repeated; default the member's groups)")
+	addShareFlag(c, &o.share)
 	c.Flags().BoolVar(&o.channel, "channel", false, "the client listens to channel notifications")
 	return c
 }
@@ -81,14 +83,19 @@ func (o *mcpOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer h.close()
-	if h.client, err = o.connect(h, around); err != nil {
+	answers, err := h.newAnswerer(o.share)
+	if err != nil {
+		return err
+	}
+	defer answers.close()
+	if h.client, err = o.connect(h, around, answers); err != nil {
 		return err
 	}
 	server, err := h.serve()
 	if err != nil {
 		return err
 	}
-	return h.run(ctx, server, func(ctx context.Context) error { return o.converse(ctx, h) },
+	return h.run(ctx, server, answers.run, func(ctx context.Context) error { return o.converse(ctx, h) },
 		func(ctx context.Context) error { return tellRole(ctx, h.client, around.Role) })
 }
 
@@ -108,25 +115,45 @@ func (o *mcpOptions) open(m *membership) (*host, error) {
 
 // connect prepares the session's client. Process and directory are those of the
 // agent, whose hooks report by them.
-func (o *mcpOptions) connect(h *host, around launched) (*peer.Client, error) {
+func (o *mcpOptions) connect(h *host, around launched, answers *answerer) (*peer.Client, error) {
+	mesh, err := h.m.sharedMesh(nil) // it opens, and asks nothing
+	if err != nil {
+		return nil, err
+	}
 	options, err := h.options(wire.About{
 		DisplayName: cmp.Or(ui.CleanLine(o.name), around.Name), PeerType: "ai", Groups: around.Groups,
 		Cwd: cmp.Or(o.env.Getenv("CLAUDE_PROJECT_DIR"), o.env.Dir),
-	}, func(_ context.Context, d peer.Delivery) error {
-		if d.Event == wire.EventResync {
-			o.out.Say("some broadcasts of the time away are lost")
-		}
-		return nil // list_peers shows who came and went
-	})
+	}, func(ctx context.Context, d peer.Delivery) error { return o.hear(ctx, h, d) })
 	if err != nil {
 		return nil, err
 	}
 	options.About.PID, options.About.Channel = wire.PID(os.Getppid()), "claudemesh-mcp"
 	options.About.WhileWorking = true // the mailbox keeps it for the next tool result
+	options.Frame = func(ctx context.Context, frame wire.Message) error {
+		if d, ok := frame.(*wire.StreamData); ok {
+			return h.hearStream(ctx, mesh, d)
+		}
+		answers.hear(frame)
+		return nil
+	}
 	options.Retry = func(reason error, wait time.Duration) {
 		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
 	}
 	return peer.New(options), nil
+}
+
+// hear keeps events for the agent that it has asked for; list_peers shows who
+// came and went.
+func (o *mcpOptions) hear(ctx context.Context, h *host, d peer.Delivery) error {
+	if d.Event == wire.EventResync {
+		o.out.Say("some broadcasts of the time away are lost")
+	}
+	m, wanted := noticeFor(d)
+	if !wanted {
+		return nil
+	}
+	_, err := h.box.Add(ctx, m)
+	return err
 }
 
 // converse serves the agent until it has ended.
@@ -153,6 +180,9 @@ func (o *mcpOptions) converse(ctx context.Context, h *host) error {
 // have no shell.
 var toolWords = strings.NewReplacer(
 	"claudemesh peers --json", "list_peers", "claudemesh peers", "list_peers", "claudemesh message-status", "message_status",
+	"claudemesh state list", "list_state", "claudemesh task list", "list_tasks", "claudemesh skill list", "list_skills",
+	"claudemesh vault list", "vault_list", "claudemesh recall", "recall", ", or leave --clear out", "",
+	"invite revoke, forget, state delete, skill remove, task complete", "forget, delete_state, remove_skill, complete_task",
 	"--priority now, next or low", "priority is now, next or low",
 )
 

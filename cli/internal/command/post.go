@@ -32,6 +32,7 @@ type draft struct {
 	Text     string    `json:"text"`
 	Priority wire.Lane `json:"priority"`
 	ReplyTo  string    `json:"replyTo,omitempty"`
+	Clear    bool      `json:"clear,omitempty"` // to a topic, so that the broker can read it
 }
 
 // entry makes the draft a message of the outbox. Only a session asks for
@@ -39,12 +40,13 @@ type draft struct {
 func (d draft) entry(session string, ask bool) outbox.Entry {
 	e := outbox.Entry{
 		ID: peer.NewMessageID(), Session: session, Typed: d.Target, Text: d.Text, Priority: d.Priority, ReplyTo: d.ReplyTo,
+		Clear: d.Clear,
 	}
 	to, plain, _ := plainTarget(d.Target) // the caller has checked it
 	if plain {
 		e.To, e.Name = to.key, to.name
 	}
-	if direct := wire.ClassifyTarget(e.To).Class == wire.ClassDirect || !plain; ask && direct {
+	if direct := wire.ClassifyTarget(e.To).Class == wire.ClassDirect || !plain; ask && direct && !isTopicName(d.Target) {
 		e.ID = receipt.NewID()
 	}
 	return e
@@ -53,16 +55,19 @@ func (d draft) entry(session string, ask bool) outbox.Entry {
 // courier sends over a connection, and resolves names there.
 type courier struct {
 	*peer.Client
-	self string // member key
+	m *membership
 }
 
 // Resolve implements outbox.Courier.
 func (c courier) Resolve(ctx context.Context, typed string) (outbox.Recipient, error) {
-	to, err := resolve(ctx, c.Client, c.self, typed)
+	if isTopicName(typed) {
+		return c.topic(ctx, typed)
+	}
+	to, err := resolve(ctx, c.Client, c.m.mesh.PublicKey, typed)
 	return outbox.Recipient{Key: to.key, Name: to.name}, err
 }
 
-func (h *host) courier() courier { return courier{h.client, h.m.mesh.PublicKey} }
+func (h *host) courier() courier { return courier{h.client, h.m} }
 
 // post accepts a message and tries to send it now. The error is why it was not
 // sent; the entry says whether it will be tried again.

@@ -38,8 +38,10 @@ func plainTarget(typed string) (recipient, bool, error) {
 	switch key := strings.ToLower(typed); {
 	case typed == "":
 		return recipient{}, false, ui.Usagef("TARGET is empty").Hinted("claudemesh send NAME TEXT; claudemesh peers shows who is here")
-	case strings.HasPrefix(typed, "#"):
-		return recipient{}, false, ui.Usagef("there are no topics here").Hinted("groups are written @name")
+	case typed == "#":
+		return recipient{}, false, ui.Usagef("the topic's name is missing").Hinted("claudemesh topic list shows the topics")
+	case isTopicName(typed):
+		return recipient{}, false, nil
 	case typed == "*" || strings.HasPrefix(typed, "@"):
 		_, err := seal.GroupName(typed)
 		return recipient{key: typed, name: typed}, true, err

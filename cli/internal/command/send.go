@@ -26,6 +26,7 @@ type sendOptions struct {
 	session  string
 	wait     string
 	timeout  time.Duration
+	clear    bool
 }
 
 func newSend(a *app) *cobra.Command {
@@ -33,7 +34,7 @@ func newSend(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send TARGET TEXT",
 		Short: "Send a message",
-		Long: "Send a message. TARGET is a name, a key or its first digits, @group, or * for everybody.\n" +
+		Long: "Send a message. TARGET is a name, a key or its first digits, @group, '#topic', or * for everybody.\n" +
 			"With - as TEXT the message is read from stdin.\n\n" +
 			"A message to somebody who is away waits for them. What you write is sealed before it leaves. While the\n" +
 			"broker is away it waits in the outbox here, and the exit code is 5: claudemesh outbox.\n\n" +
@@ -52,8 +53,13 @@ func newSend(a *app) *cobra.Command {
 	c.Flags().StringVar(&o.wait, "wait", "", "wait until the recipient has it, or with --wait=surfaced has shown it (`STATE`)")
 	c.Flags().Lookup("wait").NoOptDefVal = string(receipt.Delivered)
 	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "how `LONG` --wait waits")
+	o.addClearFlag(c)
 	addSessionFlag(c, &o.session)
 	return c
+}
+
+func (o *sendOptions) addClearFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&o.clear, "clear", false, "to a topic: write it so that the broker can read it")
 }
 
 type sendAnswer struct {
@@ -77,6 +83,12 @@ func (d *draft) check() error {
 	if _, _, err := plainTarget(d.Target); err != nil {
 		return err
 	}
+	if d.Clear && !isTopicName(d.Target) {
+		return ui.Usagef("--clear is for topics: everything else is sealed").Hinted("leave --clear out")
+	}
+	if strings.TrimSpace(d.Text) == "" {
+		return ui.Usagef("the message is empty").Hinted("TEXT says what to send; - reads it from stdin")
+	}
 	if len(d.Text) > wire.MaxSend {
 		return peer.ErrTooLarge
 	}
@@ -87,7 +99,7 @@ func (d *draft) check() error {
 }
 
 func (o *sendOptions) run(ctx context.Context) error {
-	d := draft{Target: o.target, Priority: wire.Lane(o.priority), ReplyTo: o.replyTo}
+	d := draft{Target: o.target, Text: o.text, Priority: wire.Lane(o.priority), ReplyTo: o.replyTo, Clear: o.clear}
 	if err := d.check(); err != nil {
 		return err
 	}
@@ -154,7 +166,7 @@ func (o *sendOptions) asMember(ctx context.Context, m *membership, posts *outbox
 	sent := mine
 	err = m.once(ctx, o.env.Dir, func(ctx context.Context, c *peer.Client) error {
 		var err error
-		sent, err = sendAll(ctx, posts, courier{c, m.mesh.PublicKey}, kept, mine.ID)
+		sent, err = sendAll(ctx, posts, courier{c, m}, kept, mine.ID)
 		return err
 	})
 	if err != nil && sent.State == outbox.Waiting {

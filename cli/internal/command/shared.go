@@ -7,6 +7,7 @@ import (
 
 	"github.com/claudemesh/claudemesh/cli/internal/local"
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
+	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -98,12 +99,16 @@ type sharing struct {
 	clear   bool
 }
 
-// addSessionFlags gives a verb --session, and writes --clear as well.
+// sub is c with --session, and with --clear as well if it writes.
+func (o *sharing) sub(c *cobra.Command, writes bool) *cobra.Command {
+	o.addFlags(c, writes)
+	return c
+}
+
 func (o *sharing) addFlags(c *cobra.Command, writes bool) {
 	addSessionFlag(c, &o.session)
 	if writes {
-		c.Flags().BoolVar(&o.clear, "clear", false,
-			"write it so that existing clients, and the broker, can read it")
+		c.Flags().BoolVar(&o.clear, "clear", false, "leave it unsealed, so that existing clients can read it; so can the broker")
 	}
 }
 
@@ -121,7 +126,12 @@ func (o *sharing) shared(ctx context.Context, f func(context.Context, *share.Mes
 			return err
 		}
 		mesh.Clear = mesh.Clear || o.clear
-		return f(ctx, mesh)
+		err = f(ctx, mesh)
+		if errors.Is(err, seal.ErrNoKey) {
+			return ui.Failf("this mesh's root key is not on this machine, so nothing can be sealed for it").
+				Hinted("ask for an invite made without --no-key, and claudemesh join LINK again")
+		}
+		return err
 	})
 }
 
@@ -155,19 +165,4 @@ func (m *membership) sharedMesh(asker share.Asker) (*share.Mesh, error) {
 	return &share.Mesh{
 		Asker: asker, ID: m.mesh.MeshID, Member: member, Root: root, Clear: m.groupMode() == wire.GroupPlain,
 	}, nil
-}
-
-// wrote says on stderr what everybody should know who wrote in clear, and that
-// it was done where nothing else is to be answered.
-func (o *sharing) wrote(m *share.Mesh, answer any, words string) error {
-	if m.Clear && !o.clear {
-		o.out.Say("written in clear, as the owner of this mesh has it: the broker can read it")
-	}
-	if o.out.JSON {
-		return o.out.Answer(answer)
-	}
-	if words != "" {
-		return o.out.Line(ui.CleanLine(words))
-	}
-	return nil
 }

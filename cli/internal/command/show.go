@@ -57,6 +57,9 @@ func newLine(d peer.Delivery) deliveryLine {
 	if d.Err != nil {
 		l.Error = unopened(d.Err)
 	}
+	if d.Webhook != "" {
+		l.Event, l.Data = wire.SubtypeWebhook, d.Data
+	}
 	if d.Event != "" {
 		var about eventData
 		_ = json.Unmarshal(d.Data, &about) // events of other kinds have other data
@@ -75,6 +78,8 @@ func unopened(err error) string {
 		seal.ErrNoKey:        "this mesh's root key is not on this machine",
 		seal.ErrMalformed:    "it has no shape that could be opened",
 		seal.ErrBadKey:       "its sender has no proper key",
+		peer.ErrNoTopicKey:   "nobody has sealed the topic's key for you yet",
+		peer.ErrTopicKey:     "it is sealed under another key than this topic's",
 	} {
 		if errors.Is(err, reason) {
 			return words
@@ -92,11 +97,13 @@ func (a *app) showMessage(d peer.Delivery) error {
 	switch {
 	case d.Err != nil:
 		what = "(a message that could not be opened: " + unopened(d.Err) + ")"
+	case d.Webhook != "":
+		who = "webhook " + ui.CleanLine(d.Webhook)
 	case !d.Verified:
 		who += " (unverified)"
 	}
 	to := "you"
-	if strings.HasPrefix(d.Target, "@") || d.Target == "*" {
+	if class := wire.ClassifyTarget(d.Target).Class; class != wire.ClassDirect {
 		to = ui.CleanLine(d.Target)
 	}
 	if !a.out.Terminal() {
@@ -131,11 +138,18 @@ func (a *app) showEvent(d peer.Delivery) error {
 	var about eventData
 	_ = json.Unmarshal(d.Data, &about) // events of other kinds have other data
 	who, words := ui.CleanLine(about.Name), eventWords[d.Event]
+	if about, said := told(d.Event, d.Data); said != "" {
+		who, words = ui.CleanLine(about), ui.CleanLine(said)
+	}
 	if words == "" {
 		words = ui.CleanLine(string(d.Event))
 	}
 	if !a.out.Terminal() {
-		return a.out.Line(stamp(d.CreatedAt), who, string(d.Event), ui.CleanLine(about.Pubkey))
+		last := ui.CleanLine(about.Pubkey)
+		if last == "" && eventWords[d.Event] == "" {
+			last = words
+		}
+		return a.out.Line(stamp(d.CreatedAt), who, string(d.Event), last)
 	}
 	return a.out.Line(a.out.Dim(d.CreatedAt.Local().Format("15:04:05")), a.out.Dim(who+" "+words))
 }

@@ -72,12 +72,13 @@ type (
 	plainMesh   Mesh
 )
 
-// UnmarshalJSON reads a config. A value without a list of meshes has none.
+// UnmarshalJSON reads a config. An object without a list of meshes has none;
+// what is no object is no config, and must not be written over as if it were an
+// empty one.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(data, &fields) != nil {
-		*c = Config{Version: configVersion}
-		return nil
+	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
+		return errors.Join(ErrCorrupt, err)
 	}
 	if m := fields["meshes"]; len(m) == 0 || m[0] != '[' {
 		delete(fields, "meshes")

@@ -18,8 +18,17 @@ const (
 	owedFor        = 24 * time.Hour
 )
 
+// What a message can be beside something that a peer wrote to us.
+const (
+	Webhook  = "webhook"  // a stranger's words; Name is the webhook's
+	Watch    = "watch"    // a page changed
+	Schedule = "schedule" // a scheduled message was not sent
+	Stream   = "stream"   // data of a stream, whose name is in Target
+)
+
 // Message is what arrived.
 type Message struct {
+	Kind      string    `json:"kind,omitempty"`
 	Key       string    `json:"key"`          // names it across repeats
 	MessageID string    `json:"messageId"`    // the broker's
 	ID        string    `json:"id,omitempty"` // the sender's client message id

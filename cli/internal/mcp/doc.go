@@ -24,4 +24,10 @@
 //
 // is data. It stands in JSON fields of its own, attributed, bounded, without
 // control characters, and each time under a sentence that says so.
+//
+// What the mesh shares (state, memories, contexts, tasks, skills) is shown only
+// to a model that asks for it. A changed value is addressed to nobody, and every
+// one of them in front of every model would cost all of them attention; who
+// wants another to act on a change sends a message. A skill alone is meant to be
+// followed, so it stands under a warning of its own.
 package mcp

@@ -70,6 +70,10 @@ func (s *Server) addTools() {
 		"messages (priority now) reach you; the others wait until you are not. While you are working all reach you, with your next tool result.", s.setStatus)
 	add(s, "join_group", "Enter a group, so that messages to @name reach you. Names are paths: who is in eng/api also hears @eng.", s.joinGroup)
 	add(s, "leave_group", "Leave a group.", s.leaveGroup)
+	s.addStateTools()
+	s.addMemoryTools()
+	s.addTaskTools()
+	s.addSkillTools()
 }
 
 type none struct{}

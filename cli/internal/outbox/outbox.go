@@ -61,6 +61,7 @@ type Entry struct {
 	Digest     string     `json:"digest"`
 	Priority   wire.Lane  `json:"priority"`
 	ReplyTo    string     `json:"replyTo,omitempty"`
+	Clear      bool       `json:"clear,omitempty"` // to a topic, so that the broker can read it
 	AcceptedAt time.Time  `json:"acceptedAt"`
 	State      State      `json:"state"`
 	Reason     string     `json:"reason,omitempty"`    // why it waits or failed

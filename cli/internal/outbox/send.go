@@ -49,9 +49,11 @@ func (s *Store) Send(ctx context.Context, c Courier, id string) (Entry, error) {
 	}); err != nil || e.State != Waiting {
 		return e, err
 	}
-	sent, err := c.Send(ctx, peer.Message{
-		ID: e.ID, To: e.To, Typed: e.Typed, Text: e.Text, Priority: e.Priority, ReplyTo: e.ReplyTo,
-	})
+	m := peer.Message{ID: e.ID, To: e.To, Typed: e.Typed, Text: e.Text, Priority: e.Priority, ReplyTo: e.ReplyTo}
+	if e.Clear {
+		m.Topic = &peer.TopicBody{}
+	}
+	sent, err := c.Send(ctx, m)
 	if err != nil {
 		return s.failed(ctx, id, err)
 	}

@@ -49,6 +49,10 @@ var (
 	// ErrClear says that a direct message would have left unsealed. It is a
 	// mistake of the caller: targets are resolved to keys first.
 	ErrClear = errors.New("peer: refusing to send a direct message unsealed")
+	// ErrNoTopicKey says that we have no copy of a topic's key.
+	ErrNoTopicKey = errors.New("peer: nobody has sealed the topic's key for you yet")
+	// ErrTopicKey says that a message does not open with the topic's key.
+	ErrTopicKey = errors.New("peer: it does not open with the topic's key")
 )
 
 // ErrKeepPlace is the cause with which a context is cancelled to end a

@@ -50,5 +50,5 @@ func sentLater(in, push string) bool {
 // left with the broker in clear, as existing clients do. Sealed ones have a
 // nonce.
 func isClearSchedule(m *wire.Push) bool {
-	return m.Nonce == "" && strings.HasPrefix(m.ClientMessageID, scheduleID)
+	return m.Nonce == "" && m.Subtype == "" && m.Ciphertext != ""
 }

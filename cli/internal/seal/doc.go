@@ -49,6 +49,13 @@
 // What a signature proves: the holder of senderPubkey wrote this text for this
 // group of this mesh. Which member holds that key is the broker's word.
 //
+// # Shared texts
+//
+// What a mesh keeps (state, memories, tasks …) is sealed in the same manner, but
+// signed by the member, bound to where it stands, and written as one word that
+// fits where existing clients keep a text. shared.go has it; PROTOCOL.md,
+// section 25, its bytes.
+//
 // # The rest
 //
 // Secretboxes, sealed boxes, topic keys, vault entries and backups follow the

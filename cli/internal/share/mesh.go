@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
@@ -51,6 +52,10 @@ type Origin struct {
 // ErrTooLarge says that something does not fit once it is sealed.
 var ErrTooLarge = errors.New("share: too large")
 
+// ErrEmpty says that there is nothing to keep. A broker cannot see that of what
+// is sealed.
+var ErrEmpty = errors.New("share: the text is empty")
+
 // ErrMarked says that a text would be taken for a sealed one.
 var ErrMarked = errors.New("share: clear text must not begin with " + seal.SharedMark)
 
@@ -70,12 +75,14 @@ func (m *Mesh) wrap(purpose, name string, v any, limit int) (string, error) {
 	return text, nil
 }
 
-// unwrap reads what stands in a field into v. Clear text leaves v as it is.
-func (m *Mesh) unwrap(purpose, name, text string, v any) Origin {
+// unseal reads what is sealed in a field into v, which holds what the fields
+// say in clear. What does not open leaves nothing in v.
+func (m *Mesh) unseal(purpose, name, text string, v any) Origin {
 	if !seal.IsShared(text) {
 		return Origin{}
 	}
-	o := Origin{Sealed: true}
+	o, into := Origin{Sealed: true}, reflect.ValueOf(v).Elem()
+	into.SetZero()
 	s, err := seal.OpenShared(m.place(purpose, name), text)
 	if err == nil {
 		o.Author, o.At = hex.EncodeToString(s.Author), s.Time
@@ -83,8 +90,31 @@ func (m *Mesh) unwrap(purpose, name, text string, v any) Origin {
 			err = seal.ErrMalformed
 		}
 	}
-	o.Problem = problem(err)
+	if err != nil {
+		o.Problem = problem(err)
+		into.SetZero()
+	}
 	return o
+}
+
+// seal replaces what stands in text by v, sealed, and takes the tags away, which
+// v holds; unless the mesh is written in clear.
+func (m *Mesh) seal(purpose, name string, v any, text *string, tags *[]string, limit int) error {
+	switch {
+	case *text == "" && purpose != purposeSkill: // a description may be
+		return ErrEmpty
+	case m.Clear:
+		return unmarked(*text)
+	}
+	sealed, err := m.wrap(purpose, name, v, limit)
+	if err != nil {
+		return err
+	}
+	*text = sealed
+	if tags != nil {
+		*tags = nil
+	}
+	return nil
 }
 
 func (m *Mesh) place(purpose, name string) seal.Place {
@@ -94,8 +124,6 @@ func (m *Mesh) place(purpose, name string) seal.Place {
 // problem words why a sealed text did not open.
 func problem(err error) string {
 	switch {
-	case err == nil:
-		return ""
 	case errors.Is(err, seal.ErrNoKey):
 		return "the mesh's root key is not on this machine"
 	case errors.Is(err, seal.ErrTampered):
@@ -122,4 +150,11 @@ func (o Origin) when(broker wire.Time) time.Time {
 		return broker.Time
 	}
 	return o.At
+}
+
+func notNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

@@ -4,11 +4,16 @@
 -- KEYS[1]  lease of the peer
 -- ARGV[1]  mesh bell   ARGV[2]  PEER   ARGV[3]  reference   ARGV[4]  frame
 --
--- Returns 1, 0 when the peer is not here, or 2 when its edge does not listen.
+-- Returns 1, 0 when the peer is not here, or 2 when it is in its grace or its
+-- edge does not listen.
 
-local edge = string.match(redis.call('GET', KEYS[1]) or '', '^[^/]+/([^/]+)/')
-if not edge then
+local lease = redis.call('GET', KEYS[1])
+if not lease then
   return 0
 end
-local heard = bell(ARGV[1] .. ':' .. edge, table.concat({ 'frame', ARGV[2], ARGV[3], ARGV[4] }, '\31'))
-return heard > 0 and 1 or 2
+-- In its grace, a peer has a lease without a connection.
+local edge, conn = string.match(lease, '^[^/]+/([^/]+)/(.+)$')
+if not edge or conn == '-' then
+  return 2
+end
+return bell(ARGV[1] .. ':' .. edge, table.concat({ 'frame', ARGV[2], ARGV[3], ARGV[4] }, '\31')) > 0 and 1 or 2
