@@ -19,6 +19,7 @@ import (
 // Guarded by feed.mu.
 type loss struct {
 	at      time.Time // when it was noticed; zero if there is nothing to do
+	blind   bool      // it was not known who was here
 	told    bool      // those who are gone have been announced
 	unheard map[string]presence.Presence
 	asked   time.Time // when the registry was asked for the mesh
@@ -77,14 +78,17 @@ func (s *Server) held(h presence.Hold) {
 		if h.Covers(f.mesh) {
 			f.suspect()
 			f.mu.Lock()
-			f.loss.begin()
+			f.lostLocked()
 			f.mu.Unlock()
 		}
 	}
 }
 
-// begin starts the time that all have to come back or to be written back.
-func (l *loss) begin() { *l = loss{at: time.Now(), mesh: l.mesh} }
+// lostLocked starts the time that all have to come back or to be written back.
+func (f *feed) lostLocked() {
+	blind := !f.ledger.read
+	f.loss = loss{at: time.Now(), blind: blind, mesh: f.loss.mesh}
+}
 
 // due says what is to be done now.
 type due int
@@ -184,13 +188,13 @@ func (f *feed) announceJoined(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, p := range f.ledger.unheard(roster) {
-		if _, before := f.loss.unheard[id]; before {
+		if _, before := f.loss.unheard[id]; before && !f.loss.blind {
 			f.joinLocked(&p)
 			f.ledger.add(knownOf(&p))
 		}
 	}
+	// Who was blind knows now, from the next look at the roster.
 	f.loss = loss{mesh: f.loss.mesh, asked: f.loss.asked}
-	f.ledger.read = true // nothing is left that was not told
 	return nil
 }
 

@@ -32,6 +32,8 @@ type Config struct {
 	TLSCert string `split_words:"true" desc:"file with the TLS certificate chain; empty if TLS ends elsewhere"`
 	TLSKey  Secret `split_words:"true" desc:"file with the key of the certificate"`
 
+	ProxyProtocol string `split_words:"true" desc:"networks of balancers that tell the client's address by the PROXY protocol, version 2, as CIDR blocks separated by commas"`
+
 	PublicURL string `split_words:"true" desc:"address that peers reach this fleet under, as written into answers; optional"`
 
 	LeaseTTL   time.Duration `split_words:"true" default:"90s" desc:"how long a peer that lost its socket is kept"`
@@ -140,6 +142,8 @@ func (c Config) check() error {
 		"EDGE_OPERATOR_TOKEN needs %d characters or more", minOperatorToken)
 	_, err := parseNetworks(c.WatchAllow)
 	wrong(err != nil, "EDGE_WATCH_ALLOW must be CIDR blocks separated by commas: %v", err)
+	_, err = parseNetworks(c.ProxyProtocol)
+	wrong(err != nil, "EDGE_PROXY_PROTOCOL must be CIDR blocks separated by commas: %v", err)
 	for name, d := range map[string]time.Duration{
 		"EDGE_LEASE_TTL": c.LeaseTTL, "EDGE_RENEW_EVERY": c.RenewEvery,
 		"EDGE_PING_EVERY": c.PingEvery, "EDGE_HELLO_WITHIN": c.HelloWithin, "EDGE_DRAIN_WITHIN": c.DrainWithin,

@@ -24,6 +24,7 @@ func TestEveryProblemOfTheConfigurationIsNamedAtOnce(t *testing.T) {
 		"EDGE_SEND_RATE": "0", "EDGE_FUNCTIONS": "elsewhere", "EDGE_MESH_CREATION": "token",
 		"EDGE_OPERATOR_TOKEN": "tiny-token", "EDGE_TLS_CERT": "cert.pem", "EDGE_TYPO": "1",
 		"EDGE_WATCH_ALLOW": "10.0.0.0/8, 10.0.0.1",
+		"EDGE_PROXY_PROTOCOL": "yes",
 	} {
 		t.Setenv(name, value)
 	}
@@ -34,6 +35,7 @@ func TestEveryProblemOfTheConfigurationIsNamedAtOnce(t *testing.T) {
 	for _, name := range []string{
 		"EDGE_REDIS_URL", "EDGE_RENEW_EVERY", "EDGE_DRAIN_WITHIN", "EDGE_SEND_RATE", "EDGE_FUNCTIONS",
 		"EDGE_OPERATOR_TOKEN", "EDGE_TLS_CERT", "EDGE_TYPO", "EDGE_WATCH_ALLOW",
+		"EDGE_PROXY_PROTOCOL",
 	} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named: %v", name, err)

@@ -101,7 +101,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	if s.tokens, err = sharedTokenKeys(ctx, cfg.ResumeKeys, c); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	s.hub = &hub{server: s, feeds: map[string]*feed{}}
+	s.hub = &hub{server: s, feeds: map[string]*feed{}, marks: map[string]*bookmark{}}
 	s.bus = newBus(c, s.id, s.log)
 	s.bus.deaf, s.bus.hear, s.bus.regained = s.metrics.deaf, s.hub.heard, s.hub.regained
 	s.renewer = newRenewer(s)
@@ -142,7 +142,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.base = base
-	ln, err := s.secured(ln)
+	ln, err := s.secured(s.proxied(ln))
 	if err != nil {
 		return err
 	}

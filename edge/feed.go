@@ -34,6 +34,7 @@ type feed struct {
 	// Fixed.
 	server *Server
 	mesh   string
+	mark   *bookmark     // what was known when the mesh had peers here before, or nil
 	begun  chan struct{} // closed when the feed listens, or has failed to
 	failed error         // written before begun is closed
 
@@ -101,6 +102,11 @@ func (f *feed) begin(ctx context.Context) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.mark != nil {
+		f.goOnLocked(f.mark, heads[0])
+		f.mark = nil
+		return
+	}
 	f.startLocked(heads[0])
 }
 
@@ -285,9 +291,12 @@ func (f *feed) adoptLocked(epoch string) {
 func (f *feed) compare(head queue.Head, asked uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.open {
-		return
+	if f.open {
+		f.compareLocked(head, asked)
 	}
+}
+
+func (f *feed) compareLocked(head queue.Head, asked uint64) {
 	f.adoptLocked(head.Epoch)
 	switch {
 	case head.Epoch != f.epoch, head.Seq < asked, f.contradictsLocked(head.Seq, head.ID):
@@ -396,13 +405,15 @@ func (f *feed) passAllLocked(entries []queue.JournalEntry, head queue.Head) (don
 	return !f.reading
 }
 
-// skipLocked jumps over entries that the journal has dropped.
+// skipLocked jumps over entries that the journal has dropped. They may have said
+// who came and who left.
 func (f *feed) skipLocked(entries []queue.JournalEntry, head queue.Head) {
 	if len(entries) > 0 {
 		f.standLocked(entries[0].Seq-1, "")
 	} else {
 		f.standLocked(head.Seq, head.ID)
 	}
+	f.ledger = ledger{}
 	f.deafenLocked()
 	for c := range f.conns {
 		if c.live {

@@ -17,6 +17,7 @@ type hub struct {
 
 	mu    sync.Mutex
 	feeds map[string]*feed
+	marks map[string]*bookmark // of meshes that had a peer here until recently
 }
 
 // open returns the feed of a mesh, listening and up to date, and counts one
@@ -27,6 +28,7 @@ func (h *hub) open(ctx context.Context, mesh string) (*feed, error) {
 	first := f == nil
 	if first {
 		f = newFeed(h.server, mesh)
+		f.mark = h.takeMarkLocked(mesh)
 		h.feeds[mesh] = f
 	}
 	f.users++
@@ -66,6 +68,7 @@ func (h *hub) close(f *feed) {
 		if f.failed != nil {
 			return // it has left by itself
 		}
+		h.leaveMark(f)
 		h.server.bus.leave(f.channels()...)
 	})
 }

@@ -9,7 +9,9 @@ import (
 
 const (
 	// maxOutboxFrames and maxOutboxBytes bound what waits for one socket.
-	// Whatever does not fit is in Redis, so the socket is closed instead.
+	// Whatever does not fit is in Redis, so the socket is closed instead. The
+	// last frame may go beyond, because a list alone can be larger, and who asks
+	// for one is not slow.
 	maxOutboxFrames = 1024
 	maxOutboxBytes  = 2 << 20
 
@@ -90,7 +92,7 @@ func (o *outbox) put(f frame) error {
 	if o.ending != nil || o.finished {
 		return errClosed
 	}
-	if len(o.queue)+o.flying >= maxOutboxFrames || o.bytes+len(f) > maxOutboxBytes {
+	if len(o.queue)+o.flying >= maxOutboxFrames || o.bytes >= maxOutboxBytes {
 		return errSlow
 	}
 	o.queue = append(o.queue, f)

@@ -137,7 +137,7 @@ func (f *feed) pullLocked(c *conn, common seen, before uint64) {
 // the journal it may have lost of them too, and of peers elsewhere. Each is
 // pinged behind what it was told, so that its place is soon one to be believed.
 func (f *feed) lossLocked() {
-	f.loss.begin()
+	f.lostLocked()
 	for c := range f.conns {
 		c.pingLocked()
 	}

@@ -7,6 +7,9 @@ import (
 	"github.com/claudemesh/claudemesh/queue"
 )
 
+// Whatever is found out about a journal, a ping goes behind it: one frame more
+// in each of these tests.
+
 // hears has the feed hear entries and take the last of them for its place.
 func hears(f *feed, entries ...queue.JournalEntry) {
 	for _, e := range entries {
@@ -29,7 +32,7 @@ func TestL4_ANumberThatComesAgainUnderAnotherIDIsNotPassedOnBeforeTheJournalIsRe
 	now := []queue.JournalEntry{event(10, "id10"), event(11, "a"), event(12, "b'"), event(13, "c'"), event(14, "d'")}
 	f.doubt = false
 	done := f.goOn(now, queue.Head{Epoch: "next", Seq: 14, ID: "d'"})
-	if !done || len(c.socket.out.queue) != 6 || c.pos != 14 || c.posID != "d'" {
+	if !done || len(c.socket.out.queue) != 6+1 || c.pos != 14 || c.posID != "d'" {
 		t.Errorf("done %v, %d frames, given %d %q", done, len(c.socket.out.queue), c.pos, c.posID)
 	}
 	if got := f.cursorLocked(c); got != "next/14/d'" {
@@ -67,7 +70,7 @@ func TestL4_AnotherJournalIsTold(t *testing.T) {
 		}
 		head.Epoch = "turned"
 		f.goOn(nil, head)
-		if c.pos != head.Seq || len(c.socket.out.queue) != 1 || f.epoch != head.Epoch {
+		if c.pos != head.Seq || len(c.socket.out.queue) != 1+1 || f.epoch != head.Epoch {
 			t.Errorf("%s: given %d, %d frames", name, c.pos, len(c.socket.out.queue))
 		}
 	}
@@ -84,7 +87,7 @@ func TestL4_AnEpochThatAnotherEdgeTurnedIsTakenOverWithoutAWord(t *testing.T) {
 	f, c := quietFeed(t)
 	f.compare(queue.Head{Epoch: "next", Seq: 10, ID: "id10"}, 10)
 	f.goOn([]queue.JournalEntry{event(10, "id10")}, queue.Head{Epoch: "next", Seq: 10, ID: "id10"})
-	if len(c.socket.out.queue) != 0 || c.pos != 10 || f.epoch != "next" {
+	if len(c.socket.out.queue) != 0+1 || c.pos != 10 || f.epoch != "next" {
 		t.Errorf("%d frames, given %d, epoch %s", len(c.socket.out.queue), c.pos, f.epoch)
 	}
 }
@@ -96,7 +99,7 @@ func TestL4_OneThatLagsBehindWhatWasLostIsTold(t *testing.T) {
 	hears(f, event(11, "a"), event(12, "b"), event(13, "c"))
 	c.pos, c.posID = 12, "b" // it has yet to be given 13
 	f.goOn([]queue.JournalEntry{event(11, "a")}, queue.Head{Epoch: "next", Seq: 11, ID: "a"})
-	if len(c.socket.out.queue) != 1 || c.pos != 11 {
+	if len(c.socket.out.queue) != 1+1 || c.pos != 11 {
 		t.Errorf("%d frames, given %d", len(c.socket.out.queue), c.pos)
 	}
 }

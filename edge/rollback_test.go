@@ -166,6 +166,7 @@ func TestL1_WhoCameBeforeARollbackIsStillHereAfterIt(t *testing.T) {
 	m := one.NewMesh()
 	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
 	ana.Event(wire.EventPeerJoined)
+	m.Member("cy") // only its coming is forgotten
 	back := moment(t, one.Client)
 	cy := m.Session(one, "cy")
 	ana.Event(wire.EventPeerJoined)
@@ -320,6 +321,7 @@ func TestALostMeshIsReportedAsLostUntilItIsRestored(t *testing.T) {
 		conn.ExpectClose(wire.CloseRefused, string(wire.CodeMeshLost))
 	}
 	restored(t, one, m, records)
+	awaitRoster(t, ana, 3)
 	if again := bob.Again(one); !again.Ack.Resumed {
 		t.Error("bob was not resumed")
 	}

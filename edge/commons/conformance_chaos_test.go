@@ -2,7 +2,6 @@ package commons_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -165,19 +164,19 @@ func (d *dying) check() {
 		d.t.Errorf("%d ticks, fewer than %d", last, least)
 	}
 	ana := d.bob.Member.Mesh.Session(d.edges[0], "ana")
-	edgetest.Eventually(d.t, func() error { return d.tidy(ana) })
+	if l := ask[*wire.ScheduledList](ana, &wire.ListScheduled{ReqID: reqID()}).Messages; len(l) > 0 {
+		d.t.Errorf("still scheduled: %+v", l)
+	}
+	edgetest.Eventually(d.t, d.tidy)
 	d.t.Logf("%d messages, %d ticks", len(d.texts), last)
 }
 
-// tidy reports what is left of who did not come back.
-func (d *dying) tidy(ana *edgetest.Peer) error {
+// tidy reports who still has subscriptions and did not come back.
+func (d *dying) tidy() error {
 	m, redis := d.bob.Member.Mesh, d.edges[0].Client
 	left, err := redis.Raw().HLen(d.t.Context(), "commons:"+redis.Tag(m.ID)+":"+m.ID+":subscription").Result()
 	if left > 0 {
-		err = errors.Join(err, fmt.Errorf("%d peers still have subscriptions", left))
-	}
-	if l := ask[*wire.ScheduledList](ana, &wire.ListScheduled{ReqID: reqID()}).Messages; len(l) > 0 {
-		err = errors.Join(err, fmt.Errorf("still scheduled: %+v", l))
+		return fmt.Errorf("%d peers still have subscriptions", left)
 	}
 	return err
 }

@@ -99,8 +99,9 @@ func TestEveryTextOfARequestIsBounded(t *testing.T) {
 		}
 		example := exampleOf(t, f.Type)
 		for field, value := range example {
-			if _, text := value.(string); !text || field == "type" || field == "_reqId" || field == "id" {
-				continue
+			_, text := value.(string)
+			if !text || field == "type" || field == "_reqId" || field == "id" || field == "content" && f.Family == wire.FamilyRelay {
+				continue // the content of a file is bounded by the frame
 			}
 			texts++
 			example[field], example["_reqId"] = long, string(reqID())

@@ -36,4 +36,9 @@
 // Records of what a peer owns carry its PEER and GENERATION. [Commons.Left],
 // the clean-up of a departure, removes those up to the generation that left; it
 // is repeated, by whichever edge, until it has succeeded.
+//
+// # What admins do
+//
+// Kicks, bans, grants and the audit log belong to the registry. What is asked
+// for over a socket is done by the code that serves the signed requests.
 package commons

@@ -15,8 +15,9 @@ import (
 var memoryShelf = shelf{name: "memory", fields: 2000, bytes: 4 << 20}
 
 const (
-	maxRecalled = 20  // in the answer to one search
-	memoryFrame = 200 // bytes of a memory in a frame beside its texts
+	maxRecalled = 20      // in the answer to one search
+	recallBytes = 1 << 20 // of one page of all
+	memoryFrame = 200     // bytes of a memory in a frame beside its texts
 )
 
 // memoryRecord is one text.
@@ -74,7 +75,7 @@ func (r memoryRecord) shown(id string) wire.Memory {
 }
 
 // recallPage lists what whoever searches sealed texts has to read. A page ends
-// before [wire.MaxList]; the next one begins behind its last text, whether that
+// before recallBytes; the next one begins behind its last text, whether that
 // is still there or not.
 func recallPage(records map[string]memoryRecord, ids []string, m *wire.Recall) *wire.MemoryResults {
 	reply := &wire.MemoryResults{Memories: []wire.Memory{}, ReqID: m.ReqID}
@@ -85,7 +86,7 @@ func recallPage(records map[string]memoryRecord, ids []string, m *wire.Recall) *
 		if m.After != "" && here >= m.After {
 			continue
 		}
-		if size += r.size(id); size > wire.MaxList && len(reply.Memories) > 0 {
+		if size += r.size(id); size > recallBytes && len(reply.Memories) > 0 {
 			reply.Next = place
 			break
 		}

@@ -34,7 +34,11 @@ func TestAStreamOutlivesTheLimitsOfARequestAndShowsThatItIsAlive(t *testing.T) {
 	lines := bufio.NewScanner(resp.Body)
 	for range 2 {
 		<-time.After(3 * limit)
-		beats <- time.Now()
+		select {
+		case beats <- time.Now():
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody serves the stream any more")
+		}
 		for lines.Scan() && !strings.HasPrefix(lines.Text(), `data: {"at":`) {
 		}
 		if lines.Err() != nil || lines.Text() == "" {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+
+	"code.dny.dev/ssrf"
 )
 
 // Why an address is not fetched.
@@ -15,31 +17,10 @@ var (
 	errPort      = errors.New("commons: the port is not one of the web's")
 )
 
-// webPorts may be asked anywhere; others belong to programs that should not
-// hear HTTP from us.
-var webPorts = []uint16{80, 443, 8080, 8443}
-
-// globalIPv6 is all of IPv6 that is handed out for the internet. Loopback,
-// unique local, link-local, multicast and the translations of IPv4 (64:ff9b::)
-// are outside of it.
-var globalIPv6 = netip.MustParsePrefix("2000::/3")
-
-// special are the blocks that IANA has set aside for other purposes, and those
-// that carry IPv4 addresses within them.
-var special = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-	"192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
-	"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
-)
-
-func prefixes(blocks ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(blocks))
-	for i, b := range blocks {
-		out[i] = netip.MustParsePrefix(b)
-	}
-	return out
-}
+// web is the public internet, as IANA's registries of special-purpose addresses
+// leave it. Other ports than the web's belong to programs that should not hear
+// HTTP from us.
+var web = ssrf.New(ssrf.WithPorts(80, 443, 8080, 8443))
 
 // A guard judges addresses, not names: what is dialled is what was judged.
 type guard struct{ allow []netip.Prefix }
@@ -57,18 +38,15 @@ func (g guard) judge(to netip.AddrPort) error {
 	// An address with a zone is in no block, and one that maps IPv4 is that
 	// IPv4 address.
 	ip := to.Addr().Unmap().WithZone("")
-	if contains(g.allow, ip) {
+	if slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return nil
 	}
-	if !ip.IsValid() || ip.Is6() && !globalIPv6.Contains(ip) || contains(special, ip) {
+	// The address first: a port that is wrong as well is the lesser reason.
+	if err := web.SafeAddr(ip); err != nil || !ip.IsValid() {
 		return fmt.Errorf("%w: %s", errNotPublic, ip)
 	}
-	if !slices.Contains(webPorts, to.Port()) {
+	if err := web.SafeAddrPort(netip.AddrPortFrom(ip, to.Port())); err != nil {
 		return fmt.Errorf("%w: %d", errPort, to.Port())
 	}
 	return nil
-}
-
-func contains(blocks []netip.Prefix, ip netip.Addr) bool {
-	return slices.ContainsFunc(blocks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -3,6 +3,7 @@ package edgetest
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"fmt"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -59,6 +60,32 @@ func open(e *Edge, m *Member, session ed25519.PrivateKey, hello wire.Message) *P
 func (p *Peer) Again(e *Edge) *Peer {
 	p.t.Helper()
 	return open(e, p.Member, p.session, p.Opening())
+}
+
+// Return opens the same peer once more, as often as it takes to be let in.
+func (p *Peer) Return(e *Edge) (again *Peer) {
+	p.t.Helper()
+	Eventually(p.t, func() error {
+		c := Dial(p.t, e)
+		c.Write(p.Opening())
+		switch first := Next[wire.Message](c).(type) {
+		case *wire.HelloAck:
+			again = &Peer{Conn: c, Member: p.Member, Ack: first, session: p.session, opening: p.opening}
+			return nil
+		case *wire.ErrorFrame:
+			return fmt.Errorf("%s: %s", first.Code, first.Message)
+		default:
+			return fmt.Errorf("%T before any answer", first)
+		}
+	})
+	return again
+}
+
+// Over reports whether the connection has ended.
+func (c *Conn) Over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
 }
 
 // Opening is the peer's handshake, signed now.

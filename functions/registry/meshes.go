@@ -172,7 +172,7 @@ var kickScript = redis.NewScript(kickSource, auditSource)
 
 // Kick has edges close connections with 4001 `kicked` and end their leases, by
 // ringing `kicked` TARGET on the mesh's bell. The target is a member key, a
-// session key, or * for all; connections opened by hello are left alone, since
+// session key, PEERs with blanks between them, or * for all; connections opened by hello are left alone, since
 // their programs come back whatever they are told.
 func (s *Store) Kick(ctx context.Context, mesh, target string) error {
 	return s.ringOut(ctx, mesh, "kicked", target, auditKicked)

@@ -296,6 +296,16 @@ func TestTheBalancerLeavesQuietAndDrainingSocketsAlone(t *testing.T) {
 	}
 }
 
+// Either both sides speak the PROXY protocol, or neither: headers that nobody
+// expects are malformed requests.
+func TestEdgesBelieveTheBalancerAboutAddresses(t *testing.T) {
+	t.Parallel()
+	writes := strings.Contains(read(t, "haproxy.cfg"), " send-proxy-v2 ")
+	if believes := strings.Contains(read(t, "compose.yaml"), "EDGE_PROXY_PROTOCOL: 10.0.0.0/8"); !writes || !believes {
+		t.Errorf("the balancer tells addresses: %v; edges believe it: %v", writes, believes)
+	}
+}
+
 func TestHAProxyAcceptsItsConfiguration(t *testing.T) {
 	t.Parallel()
 	haproxy, err := exec.LookPath("haproxy")

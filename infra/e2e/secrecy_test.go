@@ -81,12 +81,12 @@ func plantShared(t *testing.T, secrets map[string][]byte, alice, bob *user) {
 	alice.run("task", "complete", id, plant("result of a task"))
 	read("title of a task", "task", "list")
 	read("result of a task", "task", "list")
-	file := filepath.Join(t.TempDir(), "skill.md")
+	file := filepath.Join(t.TempDir(), "probe.md")
 	if err := os.WriteFile(file, []byte(plant("skill")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	alice.run("skill", "share", file, "--description", plant("description of a skill"))
-	read("skill", "skill", "get", "skill")
+	read("skill", "skill", "get", "probe")
 
 	agent := alice.agent("--name", "Ada")
 	agent.call("vault_set", map[string]any{"key": "KEY", "value": plant("secret of the vault")})

@@ -66,7 +66,7 @@ func TestASessionRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		"a status that is none":     request(t, opStatus, "busy"),
 		"arguments of a wrong kind": request(t, opSummary, 7),
 		"a summary too long":        request(t, opSummary, strings.Repeat("x", wire.MaxSummary+1)),
-		"a target that is none":     request(t, opSend, draft{Target: "#ops", Text: "x"}),
+		"a target that is none":     request(t, opSend, draft{Target: "#", Text: "x"}),
 		"no priority":               request(t, opSend, draft{Target: "bob", Text: "x", Priority: "soon"}),
 	} {
 		var refusal *local.Refusal

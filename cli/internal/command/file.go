@@ -227,4 +227,3 @@ func (o *fileOptions) list(ctx context.Context, m *share.Mesh, typed, dir string
 	}
 	return nil
 }
-

@@ -2,11 +2,9 @@ package command
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
-	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -17,8 +15,9 @@ const (
 	keyPatience = 3 * time.Second
 	// keyRound is how often a session looks who waits for a copy of a key.
 	keyRound = 30 * time.Second
-	// keyMissing is how long a key that we do not have is not asked for again.
-	keyMissing = 10 * time.Second
+	// keyMissing is how long a key that was not there when a message came is not
+	// asked for again.
+	keyMissing = 2 * time.Second
 )
 
 // keyring has the keys of topics, for as long as a session runs. It also makes
@@ -84,7 +83,9 @@ func (k *keyring) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case ask := <-k.asks:
-			k.fetch(ctx, ask.topic)
+			if k.fetch(ctx, ask.topic) == nil {
+				k.miss(ask.topic)
+			}
 			close(ask.done)
 		case <-k.look:
 			clear(given)
@@ -97,7 +98,7 @@ func (k *keyring) run(ctx context.Context) error {
 
 // fetch asks for the key of a topic.
 func (k *keyring) fetch(ctx context.Context, topic string) *seal.Key {
-	if key, known := k.known(topic); known {
+	if key, _ := k.known(topic); key != nil {
 		return key
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyPatience)
@@ -107,10 +108,14 @@ func (k *keyring) fetch(ctx context.Context, topic string) *seal.Key {
 	defer k.mu.Unlock()
 	if err == nil {
 		k.keys[topic] = key
-	} else if errors.Is(err, peer.ErrNoTopicKey) {
-		k.missing[topic] = time.Now()
 	}
 	return key
+}
+
+func (k *keyring) miss(topic string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.missing[topic] = time.Now()
 }
 
 // round looks at the topics in which somebody may wait for a copy: those that

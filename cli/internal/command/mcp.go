@@ -182,6 +182,9 @@ var toolWords = strings.NewReplacer(
 	"claudemesh peers --json", "list_peers", "claudemesh peers", "list_peers", "claudemesh message-status", "message_status",
 	"claudemesh state list", "list_state", "claudemesh task list", "list_tasks", "claudemesh skill list", "list_skills",
 	"claudemesh vault list", "vault_list", "claudemesh recall", "recall", ", or leave --clear out", "",
+	"claudemesh topic list", "list_topics", "topic join", "topic_join", "claudemesh tools list", "mcp_list",
+	"claudemesh file list PEER", "peer_file_list", "claudemesh clock set SPEED", "set_clock", "--clear", "clear",
+	"claudemesh topic create NAME", "topic_create",
 	"invite revoke, forget, state delete, skill remove, task complete", "forget, delete_state, remove_skill, complete_task",
 	"--priority now, next or low", "priority is now, next or low",
 )
@@ -216,7 +219,7 @@ func (t tools) Peers(ctx context.Context) ([]wire.PeerInfo, error) {
 }
 
 func (t tools) Send(ctx context.Context, m mcp.Outgoing) (mcp.Sent, error) {
-	d := draft{Target: m.To, Text: m.Text, Priority: m.Priority, ReplyTo: m.ReplyTo}
+	d := draft{Target: m.To, Text: m.Text, Priority: m.Priority, ReplyTo: m.ReplyTo, Clear: m.Clear}
 	if err := d.check(); err != nil {
 		return mcp.Sent{}, err
 	}

@@ -27,7 +27,7 @@ func newRemember(a *app) *cobra.Command {
 		Short: "Have the mesh remember a text",
 		Long: "Have the mesh remember a text, for everybody who asks later. It is sealed for the members of the mesh, tags\n" +
 			"included. - reads it from standard input. Prints the id, for forget.",
-		Example: "  claudemesh remember --tag deploy \"The staging database is restored from prod every Monday\"",
+		Example: "  claudemesh remember --tag deploy \"Staging is restored from prod on Mondays\"",
 		Args:    exactly("TEXT"),
 		RunE:    func(c *cobra.Command, args []string) error { return o.remember(c.Context(), args[0]) },
 	}, true)
@@ -42,7 +42,7 @@ func newRecall(a *app) *cobra.Command {
 		Short: "Search what the mesh remembers",
 		Long: "Search what the mesh remembers, best first: by English words and their forms. Without QUERY, the newest.\n\n" +
 			"The search happens here: the broker cannot read what is sealed.",
-		Example: "  claudemesh recall \"staging database\"",
+		Example: "  claudemesh recall \"restoring staging\"",
 		Args:    atMost("QUERY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.recall(c.Context(), strings.Join(args, ""))
@@ -87,8 +87,11 @@ func (o *memoryOptions) recall(ctx context.Context, query string) error {
 		if err != nil {
 			return err
 		}
-		if o.out.JSON {
+		switch {
+		case o.out.JSON:
 			return o.out.Answer(map[string]any{"memories": found})
+		case o.out.Terminal() && len(found) > 0:
+			return o.out.Text(o.pages(found))
 		}
 		var rows [][]string
 		for i := range found {
@@ -100,6 +103,23 @@ func (o *memoryOptions) recall(ctx context.Context, query string) error {
 		}
 		return o.listed([]string{"ID", "BY", "WHEN", "TAGS", "CLEAR", "TEXT"}, rows, "the mesh remembers nothing of that")
 	})
+}
+
+// pages shows memories whole: who searches wants to read.
+func (o *memoryOptions) pages(found []share.Memory) string {
+	var pages []string
+	for i := range found {
+		f := &found[i]
+		head := o.out.Bold(o.brief(f.ID)) + "  " + ui.CleanLine(f.By) + "  " + o.out.Dim(o.when(f.At))
+		if len(f.Tags) > 0 {
+			head += "  " + o.out.Dim(ui.CleanLine(strings.Join(f.Tags, ", ")))
+		}
+		if !f.Sealed {
+			head += "  in clear"
+		}
+		pages = append(pages, head+"\n  "+indent2(shownText(f.Content, f.Origin))+"\n")
+	}
+	return strings.Join(pages, "\n")
 }
 
 func (o *memoryOptions) forget(ctx context.Context, typed string) error {

@@ -103,10 +103,13 @@ func newStreamPublish(a *app) *cobra.Command {
 			if err := m.Publish(ctx, args[0], data); err != nil {
 				return err
 			}
-			return o.wrote(m, struct {
+			if !a.out.JSON {
+				return nil
+			}
+			return a.out.Answer(struct {
 				Stream string `json:"stream"`
 				Sealed bool   `json:"sealed"`
-			}{args[0], !m.Clear}, "")
+			}{args[0], !m.Clear})
 		},
 	})
 }

@@ -104,25 +104,59 @@ func (o *taskOptions) list(ctx context.Context) error {
 }
 
 func (o *taskOptions) tasks(tasks []share.Task) error {
+	if o.out.Terminal() && len(tasks) > 0 {
+		return o.glance(tasks)
+	}
 	var rows [][]string
 	for i := range tasks {
 		t := &tasks[i]
-		state := string(t.Status)
-		if t.Stale {
-			state = "stale"
-		}
-		result := ""
-		if t.ResultOrigin != nil {
-			result = shown(t.Result, *t.ResultOrigin)
-		}
 		rows = append(rows, []string{
-			o.brief(t.ID), state, o.usual(ui.CleanLine(t.Priority), wire.TaskPriority), ui.CleanLine(t.Assignee),
+			ui.CleanLine(t.ID), taskState(t), ui.CleanLine(t.Priority), ui.CleanLine(t.Assignee),
 			ui.CleanLine(t.ClaimedBy), ui.CleanLine(t.By), ui.CleanLine(strings.Join(t.Tags, ", ")), clearWord(t.Origin),
-			shown(t.Title, t.Origin), result,
+			shown(t.Title, t.Origin), taskResult(t),
 		})
 	}
 	header := []string{"ID", "STATUS", "PRIORITY", "FOR", "CLAIMED BY", "BY", "TAGS", "CLEAR", "TITLE", "RESULT"}
 	return o.listed(header, rows, "there are no such tasks")
+}
+
+// glance is tasks for a person, who has less room than a program: what came of
+// one stands behind its title.
+func (o *taskOptions) glance(tasks []share.Task) error {
+	var rows [][]string
+	for i := range tasks {
+		t := &tasks[i]
+		who := ui.CleanLine(t.ClaimedBy)
+		if who == "" && t.Assignee != "" {
+			who = "(" + ui.CleanLine(t.Assignee) + ")"
+		}
+		title := shown(t.Title, t.Origin)
+		if len(t.Tags) > 0 {
+			title += " #" + strings.Join(strings.Fields(ui.CleanLine(strings.Join(t.Tags, " "))), " #")
+		}
+		if result := taskResult(t); result != "" {
+			title += ": " + result
+		}
+		rows = append(rows, []string{
+			o.brief(t.ID), taskState(t), o.usual(ui.CleanLine(t.Priority), wire.TaskPriority), ui.CleanLine(t.By), who,
+			clearWord(t.Origin), title,
+		})
+	}
+	return o.table([]string{"ID", "STATUS", "PRIORITY", "BY", "WHO", "CLEAR", "TASK"}, rows)
+}
+
+func taskState(t *share.Task) string {
+	if t.Stale {
+		return "stale"
+	}
+	return ui.CleanLine(string(t.Status))
+}
+
+func taskResult(t *share.Task) string {
+	if t.ResultOrigin == nil {
+		return ""
+	}
+	return shown(t.Result, *t.ResultOrigin)
 }
 
 // change does something with the task that a beginning of an id names.

@@ -26,7 +26,9 @@ func newToolsList(a *app) *cobra.Command {
 		use: "list [SERVER]", short: "Show the tools that peers offer",
 		long:    "Show the tools that peers offer, all or those of one server. What they say of themselves is their word.",
 		example: "claudemesh tools list --json", args: atMost("SERVER"),
-		run: func(ctx context.Context, m *share.Mesh, args []string) error { return a.toolsList(ctx, m, strings.Join(args, "")) },
+		run: func(ctx context.Context, m *share.Mesh, args []string) error {
+			return a.toolsList(ctx, m, strings.Join(args, ""))
+		},
 	})
 }
 

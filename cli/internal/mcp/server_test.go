@@ -197,7 +197,10 @@ func TestEveryToolIsDescribedForAReaderWhoHasOnlyThat(t *testing.T) {
 	want := strings.Fields(`check_messages join_group leave_group list_peers message_status send_message set_status set_summary
 		set_state get_state list_state delete_state mesh_info remember recall forget share_context get_context list_contexts
 		create_task claim_task release_task complete_task list_tasks share_skill get_skill list_skills remove_skill
-		vault_set vault_get vault_list vault_delete`)
+		vault_set vault_get vault_list vault_delete
+		list_topics topic_create topic_join topic_leave topic_send topic_history topic_members topic_mark_read
+		list_streams subscribe_stream unsubscribe_stream publish_stream schedule_message list_scheduled cancel_scheduled
+		watch_url list_watches unwatch get_clock set_clock pause_clock resume_clock mcp_list mcp_call peer_file_list peer_file_get`)
 	var names []string
 	for _, tool := range list.Tools {
 		names = append(names, tool.Name)

@@ -21,6 +21,9 @@ type Session interface {
 	// Shared is what the mesh shares. Each question to it takes its time, and no
 	// more.
 	Shared() (*share.Mesh, error)
+	Later(context.Context, Later) (Scheduled, error)
+	ListFiles(ctx context.Context, peer, dir, pattern string) ([]string, error)
+	ReadFile(ctx context.Context, peer, path string) ([]byte, error)
 	// Key is the key of the session, and Member that of its member.
 	Key() string
 	Member() string
@@ -30,6 +33,7 @@ type Session interface {
 type Outgoing struct {
 	To, Text, ReplyTo string
 	Priority          wire.Lane
+	Clear             bool // to a topic that has no key
 }
 
 // Sent is what became of it at once.

@@ -74,6 +74,11 @@ func (s *Server) addTools() {
 	s.addMemoryTools()
 	s.addTaskTools()
 	s.addSkillTools()
+	s.addTopicTools()
+	s.addStreamTools()
+	s.addLaterTools()
+	s.addWatchTools()
+	s.addPeerTools()
 }
 
 type none struct{}
@@ -135,9 +140,13 @@ type sendOut struct {
 }
 
 func (s *Server) sendMessage(ctx context.Context, in sendIn) (sendOut, error) {
-	sent, err := s.o.Session.Send(ctx, Outgoing{
+	return s.send(ctx, Outgoing{
 		To: strings.TrimSpace(in.To), Text: in.Message, ReplyTo: in.ReplyTo, Priority: wire.Lane(in.Priority),
 	})
+}
+
+func (s *Server) send(ctx context.Context, m Outgoing) (sendOut, error) {
+	sent, err := s.o.Session.Send(ctx, m)
 	if err != nil {
 		return sendOut{}, err
 	}

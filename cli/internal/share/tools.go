@@ -29,7 +29,6 @@ func CallTool(ctx context.Context, a Asker, server, tool string, args json.RawMe
 	return answer.Result, nil
 }
 
-
 // ToolText is the text of a tool's result, or else the result as JSON.
 func ToolText(result json.RawMessage) string {
 	var r struct {

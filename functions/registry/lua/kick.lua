@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  audit  audit:{p}:MESH
 -- ARGV[1]  channel of the mesh, ARGV[2] bell's word
--- ARGV[3]  member key, session key, or '*'
+-- ARGV[3]  member key, session key, PEERs with blanks between them, or '*'
 -- ARGV[4]  event, ARGV[5] actor, ARGV[6] payload of the audit log
 --
 -- Returns ok.

@@ -1,0 +1,137 @@
+package presence
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// known is p as others were told of it.
+func known(a Attached) Known {
+	return Known{Peer: a.Peer, Member: a.Stored.Member, Key: a.Stored.Key, Name: "N-" + a.ID}
+}
+
+func TestL2_WhomRedisForgotIsAnnouncedOnceByAnyNumberOfWatchers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	var seen witness
+	watchers := make([]*Watcher, 3)
+	for i := range watchers {
+		watchers[i], _ = b.watch(b.newStore(short), seen.options(fmt.Sprint("edge", i)))
+	}
+	b.trusting(watchers...)
+	gone, here := b.attach(b.session("gone")), b.attach(b.session("here"))
+	b.flushAll()
+	back := b.session("here")
+	back.Known = testEpoch
+	b.attach(back)
+	var all sync.WaitGroup
+	for _, w := range watchers {
+		all.Go(func() {
+			// A watcher whose contact a crowded machine has just broken waits.
+			eventually(t, patience, func() error {
+				return w.Forget(t.Context(), b.mesh, []Known{known(gone), known(here)})
+			})
+		})
+	}
+	all.Wait()
+	b.wantEvents("peer_left gone")
+	if left := b.journal()[0]; left.Body != `{"name":"N-gone","pubkey":"key-gone"}` || left.Member != alice || left.Flags != "s" {
+		t.Errorf("got %+v", left)
+	}
+	eventually(t, patience, func() error {
+		if n := seen.cleaned(); n != 1 {
+			return fmt.Errorf("%d clean-ups", n)
+		}
+		return nil
+	})
+	if l := seen.left[0]; l.ID != "gone" || l.Member != alice || l.Key != "key-gone" || l.Generation <= gone.Generation {
+		t.Errorf("cleaned up %+v", l)
+	}
+	if again := b.attach(b.session("gone")); again.Outcome != Joined || again.Generation <= seen.left[0].Generation {
+		t.Errorf("back as %+v", again)
+	}
+}
+
+func TestL1_NobodyIsForgottenDuringAHold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	gone := b.attach(b.session("gone"))
+	b.flushAll()
+	w := NewWatcher(b.store, WatcherOptions{Edge: "edgeA"}) // has never been in contact
+	if err := w.Forget(t.Context(), b.mesh, []Known{known(gone)}); !errors.Is(err, ErrHold) {
+		t.Errorf("got %v", err)
+	}
+	now := b.redisNow().UnixMilli()
+	call := b.store.forgetting(known(gone), warrant{latest: now - 1})
+	if answer, err := b.rdb.Run(t.Context(), call.Script, call.Keys, call.Args...).StringSlice(); err != nil || len(answer) != 0 {
+		t.Errorf("later than meant: %q, %v", answer, err)
+	}
+	b.wantEvents()
+}
+
+func TestL1_TheReturnOfWhomRedisForgotIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		known  string
+		lost   bool
+		events []string
+	}{
+		"it was lost":                           {testEpoch, true, nil},
+		"it was lost, and nobody knew it":       {"", true, []string{"peer_joined p1"}},
+		"it left, and that was not yet heard":   {testEpoch, false, []string{"peer_joined p1", "peer_left p1", "peer_joined p1"}},
+		"it left, and others have been told so": {"", false, []string{"peer_joined p1", "peer_left p1", "peer_joined p1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, Options{})
+			first := b.attach(b.session("p1"))
+			if c.lost {
+				b.flushAll()
+			} else {
+				b.must(b.store.Leave(t.Context(), first.Held))
+			}
+			again := b.session("p1")
+			again.Known, again.Epoch = c.known, "epoch2"
+			got := b.attach(again)
+			b.wantEvents(c.events...)
+			if silent := c.lost && c.known != ""; got.Outcome != Joined || got.Resync != silent {
+				t.Errorf("got %s, resync %v", got.Outcome, got.Resync)
+			}
+			if p, ok := b.get(got.Peer); !ok || !p.Announced {
+				t.Error("its leaving would not be announced")
+			}
+		})
+	}
+}
+
+func TestTheIDOfAnEventCanBeTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Options{})
+	got := b.attach(b.session("p1"))
+	b.must(b.store.Leave(t.Context(), got.Held))
+	for _, e := range b.journal() {
+		if want := EventID(got.Peer, got.Generation, e.Event); e.ID != want {
+			t.Errorf("%s has id %s, want %s", e.Event, e.ID, want)
+		}
+	}
+}
+
+func TestAHoldSaysWhichMeshesItCovers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	holds := make(chan Hold, 100)
+	w, _ := b.watch(b.store, WatcherOptions{Edge: "edgeA", OnHold: func(h Hold) { holds <- h }})
+	b.trusting(w)
+	b.server.Kill()
+	b.server.Restart()
+	for h := range holds {
+		if !h.Covers(b.mesh) {
+			t.Errorf("%s does not cover the only node's mesh", h.Reason)
+		}
+		if h.Reason == HoldRestart {
+			return
+		}
+	}
+}
