@@ -137,6 +137,7 @@ func (f *feed) audit(ctx context.Context, now time.Time) error {
 		return f.announceLeft(ctx)
 	case dueJoined:
 		return f.announceJoined(ctx)
+	case dueNothing:
 	}
 	return nil
 }

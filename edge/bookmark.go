@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/claudemesh/claudemesh/queue"
@@ -28,7 +30,9 @@ type bookmark struct {
 func (h *hub) leaveMark(f *feed) {
 	f.mu.Lock()
 	b := &bookmark{
-		epoch: f.epoch, left: f.left, heard: f.heard, heardID: f.heardID, recent: f.recent, ledger: f.ledger, loss: f.loss,
+		epoch: f.epoch, left: slices.Clone(f.left), heard: f.heard, heardID: f.heardID, recent: f.recent, loss: f.loss,
+		// A copy, because the feed may still be reading.
+		ledger: ledger{peers: maps.Clone(f.ledger.peers), read: f.ledger.read},
 	}
 	worth := f.open && len(b.ledger.peers) > 0
 	f.mu.Unlock()

@@ -26,6 +26,30 @@
 //	pulse.go   pings, silence, repeats
 //	drain.go   sends peers elsewhere, one after the other
 //
+// # When Redis goes back in time, or comes back empty
+//
+//	rollback.go  goes on from the last entry that was heard and is still there
+//	ledger.go    who is here as peers were told
+//	audit.go     announces the difference to the roster, once all had time to return
+//	bookmark.go  keeps both when the last peer of a mesh is gone
+//
+// A SEQ that is heard or read with another id, a head that is behind, another
+// epoch: each makes a feed stop and compare the journal with the last entries
+// heard. The first edge to find out turns the epoch, so that cursors among what
+// was lost lead to resync; the others take it over. Peers here are given what
+// came instead, or are told resync where no entry is left to go on from, and
+// are pinged, so that what they confirm is soon a place to be believed.
+//
+// Leases and records are written back by whoever holds the socket. What is left
+// is the difference: a lease and a renewal interval later, those who were known
+// to be here and are not in Redis are announced as left, by a script that says so
+// once; another interval later, those in the roster of whom the peers here never
+// heard are announced to these only, as others may have heard of them. A peer
+// that Redis forgot and that comes back before that is let in without a word.
+// It is known by the ledger of any edge with a peer in the mesh, so this holds
+// though its own edge died. It does not hold where no such edge is left, nor
+// for what the peer had changed since its hello: status, groups, summary.
+//
 // A bell is a hint. Whatever it announces is in Redis first, so each way to
 // miss one ends in reading: a gap in SEQ, a subscription that was lost or is
 // deaf, a head that is ahead in the renewal round.
@@ -51,6 +75,7 @@
 //	feed.mu → socket.mu → outbox.mu   an entry goes to many outboxes
 //	box.mu  → socket.mu → outbox.mu   pushes of a lane stay in order
 //	feed.mu → box.mu, pump.mu         a feed in doubt has its peers look at everything
+//	feed.mu → renewer.mu              and their leases looked after
 //	hub.mu, conn.mu, bus.mu, hooks.mu, server.mu are taken alone, or last
 //
 // # Decisions

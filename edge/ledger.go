@@ -40,6 +40,7 @@ func (l *ledger) note(mesh string, e *queue.JournalEntry) {
 		if l.left != nil {
 			l.left[e.Peer] = struct{}{}
 		}
+	default: // of a peer that stays what it was
 	}
 }
 

@@ -39,6 +39,15 @@
 // sweeps until it succeeds. The note of it names the generation, since the peer
 // may be back by then.
 //
+// # What Redis forgot
+//
+// The holder of a socket writes lost leases and records back. Of others nobody
+// but those who were told of them knows: they say so with Attachment.Known when
+// such a peer returns, which then is not announced, and with [Watcher.Forget]
+// when it did not. Neither needs a generation, which is lost too: the former
+// goes by the epoch of the journal, which is another one when data were lost,
+// the latter announces once in an epoch.
+//
 // # How it is tested
 //
 // explore_test.go visits every state that two edges, two sockets and a few
@@ -60,6 +69,7 @@
 //	cursor:{p}:MESH       hash    PEER → place in the journal that it has confirmed
 //	saved:{p}:MESH        hash    member → state of its last hello connection
 //	transient:{p}:MESH    set     peers that do not count towards capacity
+//	forgotten:{p}:MESH    set     peer:EPOCH of whom it was announced that Redis has lost them
 //	cleanup:{p}           zset    MESH:PEER:GENERATION:MEMBER:KEY by the next try
 //	edges                 zset    edges that settle departures, by their last heartbeat
 //

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,6 +211,9 @@ func (s *Commons) fire(ctx context.Context, mesh, id string) error {
 	}
 	a := act{mesh: mesh, tidy: true}
 	if err := s.sendScheduled(ctx, mesh, id, &r); err != nil {
+		if errors.Is(err, queue.ErrNotMember) {
+			return s.endSchedules(ctx, mesh, r.Member)
+		}
 		failure := undeliverable(err)
 		if failure == "" {
 			return err
@@ -253,7 +255,6 @@ func (r *scheduleRecord) after(id, old string, now int64) (change, error) {
 // undeliverable words why a message can never be sent, "" if it may be later.
 func undeliverable(err error) string {
 	for known, words := range map[error]string{
-		queue.ErrNotMember:   "you are not a member any more",
 		queue.ErrNoRecipient: "the recipient is not there any more",
 		queue.ErrBlocked:     "the recipient does not take messages from you",
 		queue.ErrInboxFull:   "too much waits for the recipient",
@@ -311,8 +312,7 @@ func (s *Commons) sendScheduled(ctx context.Context, mesh, id string, r *schedul
 	return err
 }
 
-// endSchedules drops what members have scheduled that are not members any
-// more, where there is something.
+// endSchedules drops all that somebody has scheduled who is no member any more.
 func (s *Commons) endSchedules(ctx context.Context, mesh, member string) error {
 	records, err := s.schedules(ctx, mesh)
 	if err != nil {
@@ -324,9 +324,6 @@ func (s *Commons) endSchedules(ctx context.Context, mesh, member string) error {
 			changes = append(changes, remove(scheduleShelf, id).done())
 		}
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	_, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: slices.Clip(changes)})
+	_, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: changes})
 	return err
 }

@@ -173,3 +173,25 @@ func TestWhatCannotBeSentIsReportedToWhoScheduledIt(t *testing.T) {
 	refusal(t, m.Session(other, "bob"), &wire.Schedule{To: "*", Message: "m", DeliverAt: soon(20 * 366 * 24 * time.Hour), ReqID: reqID()},
 		wire.CodeInvalidArgument)
 }
+
+func TestS2_ABanEndsWhatTheMemberHasScheduled(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
+	schedule(ana, "*", "a last word", 500*time.Millisecond)
+	schedule(ana, "*", "and another", time.Hour)
+	if err := m.Registry.Ban(t.Context(), m.ID, ana.Member.Pub()); err != nil {
+		t.Fatal(err)
+	}
+	bob.Event(wire.EventPeerLeft)
+	key := "commons:" + one.Client.Tag(m.ID) + ":" + m.ID + ":schedule"
+	edgetest.Eventually(t, func() error {
+		n, err := one.Client.Raw().HLen(t.Context(), key).Result()
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d are still scheduled", n)
+		}
+		return err
+	})
+	bob.ExpectNoMessage()
+}

@@ -88,6 +88,14 @@ func (p *place) do(method, target, body string) *httptest.ResponseRecorder {
 	return w
 }
 
+// on asks for a page under the name that the browser was given.
+func (p *place) on(host, target string) *httptest.ResponseRecorder {
+	w, r := httptest.NewRecorder(), functionstest.Request("GET", target, nil)
+	r.Host = host
+	p.handler.ServeHTTP(w, r)
+	return w
+}
+
 func (p *place) claimText(tb testing.TB, code, body string) claimed {
 	tb.Helper()
 	w := p.do("POST", "/invites/"+code+"/claim", body)

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"html/template"
+	"net"
 	"net/http"
 	"strings"
 
@@ -86,5 +87,17 @@ func (h *handler) webURL(r *http.Request) string {
 	if h.WebURL != "" {
 		return strings.TrimRight(h.WebURL, "/")
 	}
+	if here(r) {
+		return "http://" + r.Host
+	}
 	return "https://" + r.Host
+}
+
+// here tells whether somebody tries this out on their own machine, without TLS.
+func here(r *http.Request) bool {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return r.TLS == nil && (host == "localhost" || net.ParseIP(strings.Trim(host, "[]")).IsLoopback())
 }

@@ -39,6 +39,20 @@ func TestThePageTellsAPersonWhatToDo(t *testing.T) {
 	}
 }
 
+func TestThePageShowsTheLinkAsItWasSent(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	s := p.short(t, 1, soon())
+	for host, want := range map[string]string{
+		"mesh.example": "https://mesh.example/i/", "127.0.0.1:7900": "http://127.0.0.1:7900/i/",
+		"[::1]:7900": "http://[::1]:7900/i/", "localhost": "http://localhost/i/", "10.0.0.1:7900": "https://10.0.0.1:7900/i/",
+	} {
+		if page := p.on(host, "/i/"+s.Code).Body.String(); !strings.Contains(page, want+s.Code+"#") {
+			t.Errorf("on %s the link is not %s", host, want)
+		}
+	}
+}
+
 // TestThePageHoldsNoKeyAndLoadsNothing: a script, or anything fetched from
 // elsewhere, could carry the fragment away.
 func TestThePageHoldsNoKeyAndLoadsNothing(t *testing.T) {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // Kill ends node i at once.
@@ -57,23 +60,29 @@ func (c *Cluster) owner(ctx context.Context, key string) (int, error) {
 		if err != nil {
 			return -1, err
 		}
-		ranges, err := n.rdb.ClusterSlots(ctx).Result()
+		shards, err := n.rdb.ClusterShards(ctx).Result()
 		if err != nil {
 			return -1, err
 		}
-		for _, r := range ranges {
-			if int(slot) < r.Start || int(slot) > r.End || len(r.Nodes) == 0 || r.Nodes[0].ID != n.id {
-				continue
-			}
-			if epoch := c.epoch(ctx, n); epoch > newest {
-				owner, newest = i, epoch
-			}
+		if !serves(shards, n.id, slot) {
+			continue
+		}
+		if epoch := c.epoch(ctx, n); epoch > newest {
+			owner, newest = i, epoch
 		}
 	}
 	if owner < 0 {
 		return -1, fmt.Errorf("nobody owns the slot of %s", key)
 	}
 	return owner, nil
+}
+
+// serves reports whether the node is the master of a shard that has the slot.
+func serves(shards []goredis.ClusterShard, id string, slot int64) bool {
+	return slices.ContainsFunc(shards, func(s goredis.ClusterShard) bool {
+		return slices.ContainsFunc(s.Slots, func(r goredis.SlotRange) bool { return slot >= r.Start && slot <= r.End }) &&
+			slices.ContainsFunc(s.Nodes, func(n goredis.Node) bool { return n.ID == id && n.Role == "master" })
+	})
 }
 
 func (c *Cluster) epoch(ctx context.Context, n *node) int64 {

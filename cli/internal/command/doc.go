@@ -18,8 +18,16 @@
 // and change its presence. Without one they connect transiently: nobody sees
 // them come and go.
 //
+// keyring.go has the keys of topics for a session, and copies them for those who
+// join; sharedfiles.go shows a directory to peers, if the user said so. What a
+// lease owns (watches, subscriptions) needs a session; what is kept does not.
+//
 // host.go keeps a session, post.go what it sends and owes, control.go what it
 // does for others. What arrives goes through one mailbox, what leaves through
 // one outbox, both on disk; so nothing is shown twice, and nothing that was
 // accepted is lost.
+//
+// Verbs about what a mesh shares build on sharing (shared.go): it asks through
+// the session of the directory where one runs, else for the moment, and package
+// share seals and opens.
 package command

@@ -91,7 +91,7 @@ func (o *installOptions) change(scope claudecode.Scope, server claudecode.Server
 	}
 	changes := []claudecode.Change{registered}
 	if !o.noHooks {
-		hooks, err := home.AddHooks(server.Command, o.dry)
+		hooks, err := home.AddHooks(o.forHooks(server), o.dry)
 		if err != nil {
 			return nil, err
 		}
@@ -127,6 +127,16 @@ func (o *installOptions) self(scope claudecode.Scope) (string, error) {
 			Hinted("npm install -g claudemesh, then claudemesh install")
 	}
 	return path, nil
+}
+
+// forHooks is how hooks start this program. They stand in the user's own
+// settings whatever the scope, so that scopes installed one after the other
+// agree about them.
+func (o *installOptions) forHooks(server claudecode.Server) string {
+	if own, err := o.self(claudecode.ScopeUser); err == nil {
+		return own
+	}
+	return server.Command
 }
 
 func (o *installOptions) mcpArgs() []string {

@@ -41,6 +41,7 @@ func told(event wire.Event, data json.RawMessage) (about, words string) {
 		var t wire.TickEvent
 		_ = json.Unmarshal(data, &t)
 		return "the clock", "ticks: " + t.SimTime.UTC().Format(time.RFC3339)
+	default: // of presence, which has words of its own
 	}
 	return "", ""
 }

@@ -25,18 +25,17 @@ type reply struct {
 	Frame json.RawMessage `json:"frame"`
 }
 
-// askable are the requests that a session asks for others: those of what a mesh
-// shares, which have nothing to do with its messages or its presence.
+// ownAffairs are requests that only the session itself makes: they are about its
+// messages, its presence and its connection.
+var ownAffairs = map[wire.Type]bool{
+	wire.TypeHello: true, wire.TypeSessionHello: true, wire.TypeResume: true, wire.TypeSend: true, wire.TypeMessageStatus: true,
+	wire.TypeSync: true, wire.TypeGoodbye: true, wire.TypeSetVisible: true, wire.TypeSetProfile: true,
+}
+
+// askable is m as a request that a session makes for others.
 func askable(m wire.Message) (wire.Request, bool) {
 	r, ok := m.(wire.Request)
-	if !ok || r.RequestID() != "" {
-		return nil, false
-	}
-	switch r.FrameType() {
-	case wire.TypeSync, wire.TypeGoodbye, wire.TypeMessageStatus, wire.TypeSetVisible, wire.TypeSetProfile:
-		return nil, false
-	}
-	return r, true
+	return r, ok && r.RequestID() == "" && !ownAffairs[m.FrameType()]
 }
 
 // obeyAsk asks the broker what a command of this directory wants to know. The

@@ -27,8 +27,8 @@ func newWebhookCreate(a *app) *cobra.Command {
 	o := &sharing{app: a}
 	return o.verb(shareVerb{
 		use: "create NAME", short: "Make an address for a program elsewhere",
-		long: "Make an address for a program elsewhere. It is shown here and not again: whoever knows it can speak to the\n" +
-			"mesh, so treat it as a password.",
+		long: "Make an address for a program elsewhere. Whoever knows it can speak to the mesh, so treat it as a password.\n" +
+			"Other members are not shown it.",
 		example: "claudemesh webhook create ci", args: exactly("NAME"),
 		run: func(ctx context.Context, m *share.Mesh, args []string) error {
 			made, err := share.Ask[*wire.WebhookAck](ctx, m, &wire.CreateWebhook{Name: args[0]})
@@ -39,7 +39,7 @@ func newWebhookCreate(a *app) *cobra.Command {
 			if a.out.JSON {
 				return a.out.Answer(webhookAnswer{made.Name, made.URL, made.Secret})
 			}
-			a.out.Say("keep this address: it is a password, and is not shown again")
+			a.out.Say("keep this address as you keep a password")
 			return a.out.Line(ui.CleanLine(made.URL))
 		},
 	})
@@ -48,7 +48,7 @@ func newWebhookCreate(a *app) *cobra.Command {
 func newWebhookList(a *app) *cobra.Command {
 	o := &sharing{app: a}
 	return o.verb(shareVerb{
-		use: "list", short: "Show the webhooks", long: "Show the webhooks of the mesh, without what is secret about them.",
+		use: "list", short: "Show the webhooks", long: "Show the webhooks of the mesh, with the addresses of those that you made.",
 		example: "claudemesh webhook list",
 		run:     func(ctx context.Context, m *share.Mesh, _ []string) error { return a.webhookList(ctx, m) },
 	})

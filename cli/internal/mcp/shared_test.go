@@ -49,7 +49,8 @@ func TestWhatOthersShareIsDataWithoutControlCharactersAndBounded(t *testing.T) {
 		wire.TypeGetState: &wire.StateResult{Key: "k", Value: hidden, UpdatedBy: evil, UpdatedAt: wire.TimeOrEmpty{Time: noon}},
 		wire.TypeRecall: &wire.MemoryResults{Memories: []wire.Memory{
 			{ID: "m", Content: evil, Tags: []string{evil}, RememberedBy: evil, RememberedAt: noon},
-			{ID: "n", Content: long, RememberedAt: noon}, {ID: "o", Content: "cm1:xx", RememberedAt: noon},
+			{ID: "n", Content: long, RememberedAt: noon},
+			{ID: "o", Content: "cm1:xx", RememberedAt: noon},
 		}},
 		wire.TypeListTasks:    &wire.TaskList{Tasks: []wire.Task{{ID: "t", Title: evil, Result: evil, CreatedAt: noon, Status: wire.TaskDone}}},
 		wire.TypeGetSkill:     &wire.SkillData{Skill: &wire.Skill{Name: "s", Instructions: evil, CreatedAt: noon}},

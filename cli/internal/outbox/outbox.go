@@ -173,6 +173,9 @@ func read(path string) (Entry, error) {
 // Find returns the message that an id names, the client's or the broker's, or
 // the first characters of either.
 func (s *Store) Find(id string) (Entry, error) {
+	if id == "" { // what was not sent yet has no message id either
+		return Entry{}, ErrNotFound
+	}
 	all, err := s.List()
 	if err != nil {
 		return Entry{}, err

@@ -128,6 +128,9 @@ func TestOnlyWhatWaitsCanBeCancelled(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	e := add(t, s, Entry{Typed: "bob", Text: "x"})
+	if _, err := s.Cancel(""); !errors.Is(err, ErrNotFound) {
+		t.Errorf("cancels one that nobody named: %v", err)
+	}
 	short := strings.TrimPrefix(e.ID, ShortPrefix)[:12]
 	if got, err := s.Cancel(short); err != nil || got.State != Cancelled || got.Text != "" {
 		t.Errorf("%+v, %v", got, err)

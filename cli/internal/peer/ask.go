@@ -64,15 +64,12 @@ func (c *Client) Ask(ctx context.Context, r wire.Request) (wire.Message, error) 
 	}
 }
 
-// Relayed reports whether r is answered by another peer. The broker says when
-// that has taken too long.
-func Relayed(r wire.Request) bool {
-	switch r.FrameType() {
-	case wire.TypeMCPCall, wire.TypePeerFileRequest, wire.TypePeerDirRequest:
-		return true
-	}
-	return false
-}
+// relayed are the requests that another peer answers. The broker says when that
+// has taken too long.
+var relayed = map[wire.Type]bool{wire.TypeMCPCall: true, wire.TypePeerFileRequest: true, wire.TypePeerDirRequest: true}
+
+// Relayed reports whether r is answered by another peer.
+func Relayed(r wire.Request) bool { return relayed[r.FrameType()] }
 
 func (c *Client) patience(r wire.Request) time.Duration {
 	if Relayed(r) {
@@ -91,16 +88,20 @@ func checkRequest(frame []byte) error {
 	return err
 }
 
+// silent are the requests that existing brokers do not answer.
+var silent = map[wire.Type]bool{
+	wire.TypeSetState: true, wire.TypeUnsubscribe: true, wire.TypePublish: true, wire.TypeTopicJoin: true,
+	wire.TypeTopicLeave: true, wire.TypeTopicMarkRead: true, wire.TypeMCPUnregister: true,
+}
+
 // unanswered reports whether r gets no answer from the broker we are connected
-// to: an existing one, of which our additions are not known.
+// to: ours say which edge they are.
 func (c *Client) unanswered(ctx context.Context, r wire.Request) (bool, error) {
-	switch r.FrameType() {
-	case wire.TypeSetState, wire.TypeUnsubscribe, wire.TypePublish, wire.TypeTopicJoin, wire.TypeTopicLeave,
-		wire.TypeTopicMarkRead, wire.TypeMCPUnregister:
-		ack, err := c.Admitted(ctx)
-		return err == nil && ack.Edge == "", err
+	if !silent[r.FrameType()] {
+		return false, nil
 	}
-	return false, nil
+	ack, err := c.Admitted(ctx)
+	return err == nil && ack.Edge == "", err
 }
 
 // withReqID adds a request id to a frame that has none.

@@ -13,6 +13,9 @@
 // A lost connection is resumed by the token of the last greeting; a broker that
 // does not take it is said hello to on the same connection.
 //
+// A question ([Client.Ask]) that only reads is asked again; a change of which the
+// outcome is unknown is not made twice.
+//
 // # Goroutines of a connection
 //
 //	read     gws's loop: decodes frames, resolves acks and answers, queues pushes

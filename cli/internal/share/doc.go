@@ -18,6 +18,11 @@
 // is marked: its [Origin] is not sealed. What does not open has a problem in
 // its origin, and no text.
 //
+// Topics have keys of their own, in the format of existing clients. Whoever
+// creates one makes the key; a member's copy is sealed by whoever has the key and
+// looks at the topic. What is said under it is not signed: everybody who has the
+// key can have written it, and only the broker says who did.
+//
 // A broker cannot search what it cannot read. So memories and contexts are
 // fetched and searched here, by the rules of package recall, as are skills.
 package share

@@ -54,6 +54,7 @@ func (m *Mesh) TopicKey(ctx context.Context, topic string) (*seal.Key, error) {
 			return nil, ErrClearTopic
 		case wire.CodeKeyNotSealed:
 			return nil, peer.ErrNoTopicKey
+		default: // a refusal like any other
 		}
 	}
 	if err != nil {
