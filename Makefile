@@ -19,8 +19,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: functions ## Build bin/edge, bin/claudemesh, bin/invite and bin/admin
-	$(GOBUILD) -o bin/ ./edge/cmd/edge ./cli/cmd/claudemesh
+build: ## Build bin/edge, bin/claudemesh, bin/invite and bin/admin
+	$(GOBUILD) -o bin/ ./edge/cmd/edge ./cli/cmd/claudemesh ./functions/cmd/invite ./functions/cmd/admin
 
 .PHONY: functions
 functions: ## Build bin/invite and bin/admin alone: plain HTTP servers, or bootstraps on Lambda

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -25,28 +24,39 @@ type bookmark struct {
 	loss    loss
 }
 
-// leaveMark keeps what a feed knows when its last peer has gone, as long as
-// that peer may be back without anybody's notice.
-func (h *hub) leaveMark(f *feed) {
-	f.mu.Lock()
-	b := &bookmark{
-		epoch: f.epoch, left: slices.Clone(f.left), heard: f.heard, heardID: f.heardID, recent: f.recent, loss: f.loss,
-		// A copy, because the feed may still be reading.
-		ledger: ledger{peers: maps.Clone(f.ledger.peers), read: f.ledger.read},
+// leaveMarkLocked keeps what a feed knows when its last peer has gone, as long
+// as that peer may be back without anybody's notice.
+func (h *hub) leaveMarkLocked(f *feed) {
+	b, cfg := f.bookmark(), &h.server.cfg
+	if b == nil {
+		return
 	}
-	worth := f.open && len(b.ledger.peers) > 0
-	f.mu.Unlock()
-	now, cfg := time.Now(), &h.server.cfg
-	b.until = now.Add(cfg.LeaseTTL + 2*cfg.RenewEvery)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for mesh, old := range h.marks {
-		if now.After(old.until) || len(h.marks) >= maxBookmarks {
-			delete(h.marks, mesh)
+	b.until = time.Now().Add(cfg.LeaseTTL + 2*cfg.RenewEvery)
+	// Room is made for many at once, or a drain would look through all of them
+	// for each.
+	if len(h.marks) >= maxBookmarks {
+		for mesh := range h.marks {
+			if delete(h.marks, mesh); len(h.marks) <= maxBookmarks*7/8 {
+				break
+			}
 		}
 	}
-	if worth && h.feeds[f.mesh] == nil {
-		h.marks[f.mesh] = b
+	h.marks[f.mesh] = b
+}
+
+// bookmark is what the feed knows, or nil if that is nothing.
+func (f *feed) bookmark() *bookmark {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !f.open:
+		return f.mark // as it was before
+	case len(f.ledger.peers) == 0:
+		return nil
+	}
+	return &bookmark{
+		epoch: f.epoch, left: slices.Clone(f.left), heard: f.heard, heardID: f.heardID, recent: f.recent, loss: f.loss,
+		ledger: f.ledger.copied(), // the feed may still be reading
 	}
 }
 
@@ -64,7 +74,7 @@ func (h *hub) takeMarkLocked(mesh string) *bookmark {
 // happened since.
 func (f *feed) goOnLocked(b *bookmark, head queue.Head) {
 	f.open = true
-	f.epoch, f.left, f.recent, f.ledger, f.loss = b.epoch, b.left, b.recent, b.ledger, b.loss
+	f.epoch, f.left, f.recent, f.ledger, f.loss = b.epoch, b.left, b.recent, b.ledger.copied(), b.loss
 	f.standLocked(b.heard, b.heardID)
 	f.compareLocked(head, b.heard)
 	f.earlyLocked()

@@ -76,7 +76,8 @@
 //	box.mu  → socket.mu → outbox.mu   pushes of a lane stay in order
 //	feed.mu → box.mu, pump.mu         a feed in doubt has its peers look at everything
 //	feed.mu → renewer.mu              and their leases looked after
-//	hub.mu, conn.mu, bus.mu, hooks.mu, server.mu are taken alone, or last
+//	hub.mu → feed.mu                  what a feed knew when its last peer had gone
+//	conn.mu, bus.mu, hooks.mu, server.mu are taken alone, or last
 //
 // # Decisions
 //

@@ -119,6 +119,9 @@ func (f *feed) forget() {
 	if h.feeds[f.mesh] == f {
 		delete(h.feeds, f.mesh)
 	}
+	if f.mark != nil && h.marks[f.mesh] == nil {
+		h.marks[f.mesh] = f.mark // the next attempt needs it as much
+	}
 }
 
 // startLocked takes the journal's head as the place from which on this feed

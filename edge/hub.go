@@ -58,6 +58,7 @@ func (h *hub) close(f *feed) {
 	last := f.users == 0
 	if last && h.feeds[f.mesh] == f {
 		delete(h.feeds, f.mesh)
+		h.leaveMarkLocked(f)
 	}
 	h.mu.Unlock()
 	if !last {
@@ -68,7 +69,6 @@ func (h *hub) close(f *feed) {
 		if f.failed != nil {
 			return // it has left by itself
 		}
-		h.leaveMark(f)
 		h.server.bus.leave(f.channels()...)
 	})
 }

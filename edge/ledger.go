@@ -51,6 +51,8 @@ func (l *ledger) add(k presence.Known) {
 	l.peers[k.ID] = k
 }
 
+func (l *ledger) copied() ledger { return ledger{peers: maps.Clone(l.peers), read: l.read} }
+
 // opened says that the roster is about to be read.
 func (l *ledger) opened() { l.left = map[string]struct{}{} }
 

@@ -116,7 +116,8 @@ func (f *feed) sendAway(target string, all bool, code wire.CloseCode, reason str
 	for _, c := range f.members() {
 		hit := target == everybody || slices.Contains(targets, c.member.Key) || slices.Contains(targets, c.peer.ID)
 		if hit && (all || c.kind == presence.KindSession) {
-			c.close(code, reason, why)
+			// Who disconnects itself gets its answer first.
+			c.socket.end(code, reason, why, code == wire.CloseNormal)
 		}
 	}
 }

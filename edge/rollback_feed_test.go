@@ -136,3 +136,32 @@ func TestMessagesToAGroupJoinedInAnotherJournalAreHeard(t *testing.T) {
 		t.Error("another group's message is heard")
 	}
 }
+
+func TestL1_AnAttemptThatFailsLosesNothingOfWhatWasKnown(t *testing.T) {
+	t.Parallel()
+	f, _ := quietFeed(t)
+	cfg := DefaultConfig()
+	f.server.cfg = cfg
+	h := &hub{server: f.server, feeds: map[string]*feed{}, marks: map[string]*bookmark{}}
+	f.server.hub = h
+	hears(f, event(11, "a"))
+	h.mu.Lock()
+	h.leaveMarkLocked(f)
+	h.mu.Unlock()
+	again := newFeed(f.server, f.mesh)
+	h.mu.Lock()
+	h.feeds[f.mesh], again.mark = again, h.takeMarkLocked(f.mesh)
+	h.mu.Unlock()
+	again.forget() // Redis was away
+	third := newFeed(f.server, f.mesh)
+	h.mu.Lock()
+	third.mark = h.takeMarkLocked(f.mesh)
+	h.mu.Unlock()
+	if third.mark == nil {
+		t.Fatal("what was known is lost")
+	}
+	third.goOnLocked(third.mark, queue.Head{Epoch: "epoch", Seq: 11, ID: "a"})
+	if third.heard != 11 || third.knows("other") != "epoch" || third.stray {
+		t.Errorf("heard %d, knows %q, stray %v", third.heard, third.knows("other"), third.stray)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/admin"
@@ -58,14 +59,38 @@ func present(r *presence.Presence) admin.Present {
 //
 // Where an edge is alive it is the one to close the socket and end the lease:
 // ended from here first, it would tell the peer to come back.
+//
+// A socket that was just lost is still on record as held, while its edge cannot
+// close it any more: where some are held, it looks again a moment later.
 func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Present) bool) error {
+	some, err := p.dismiss(ctx, mesh, which)
+	if err != nil || !some {
+		return err
+	}
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("rooms: %w", ctx.Err())
+	case <-again.C:
+	}
+	_, err = p.dismiss(ctx, mesh, which)
+	return err
+}
+
+// lookAgain is how long an edge may take to put on record that a socket was
+// lost.
+const lookAgain = 200 * time.Millisecond
+
+// dismiss looks once, and reports whether edges hold some of those meant.
+func (p Presence) dismiss(ctx context.Context, mesh string, which func(admin.Present) bool) (some bool, err error) {
 	roster, err := p.store.Roster(ctx, mesh)
 	if err != nil {
-		return fmt.Errorf("rooms: %w", err)
+		return false, fmt.Errorf("rooms: %w", err)
 	}
 	alive, err := p.fleet.alive(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var errs []error
 	for i := range roster {
@@ -74,6 +99,7 @@ func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Pre
 			continue
 		}
 		held, err := p.held(ctx, r.Peer, alive)
+		some = some || held
 		if err == nil && !held {
 			err = p.store.Leave(ctx, r.Held())
 		}
@@ -81,7 +107,7 @@ func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Pre
 			errs = append(errs, fmt.Errorf("rooms: %w", err))
 		}
 	}
-	return errors.Join(errs...)
+	return some, errors.Join(errs...)
 }
 
 // held reports whether an edge that is alive holds a socket of the peer. A

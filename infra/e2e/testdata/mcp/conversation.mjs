@@ -72,7 +72,8 @@ function theOne(what, result) {
 async function converse(ada, ben) {
   for (const a of [ada, ben]) {
     const listed = (await a.client.listTools()).tools;
-    assert.deepEqual(listed.map((t) => t.name).sort(), tools, `${a.name}: the tools are others`);
+    const missing = tools.filter((name) => !listed.some((t) => t.name === name));
+    assert.deepEqual(missing, [], `${a.name}: tools are missing`);
     for (const t of listed) {
       assert.ok(t.description && t.inputSchema && t.outputSchema, `${a.name}: ${t.name} does not say how it is used`);
     }
