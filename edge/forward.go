@@ -23,6 +23,9 @@ const (
 	// that is told to come back, because a queue would only hide that they are
 	// too slow.
 	maxForwarded = 64
+
+	// forwardAgain is when one that was not forwarded may come again.
+	forwardAgain = time.Second
 )
 
 // A forwarder passes requests on to functions that are served elsewhere. It
@@ -50,11 +53,11 @@ func newForwarder(s *Server, target *url.URL) *forwarder {
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			var tooLarge *http.MaxBytesError
 			if errors.As(err, &tooLarge) {
-				answerJSON(w, http.StatusRequestEntityTooLarge, forwardRefusal("too_large", "payload too large"))
+				door.Refuse(w, r, http.StatusRequestEntityTooLarge, wire.CodeTooLarge, wire.JoinTooLarge)
 				return
 			}
 			s.log.WarnContext(r.Context(), "forward to functions", "err", err)
-			unavailable(w, "invites and administration do not answer")
+			door.Unavailable(w, r, forwardAgain)
 		},
 	}
 	return f
@@ -83,7 +86,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-f.slots }()
 	default:
 		f.metrics.hit(boundForwarded)
-		unavailable(w, "too many requests are on their way")
+		door.Unavailable(w, r, forwardAgain)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), forwardWithin)
@@ -97,15 +100,6 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // for an answer.
 func isPageView(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-func unavailable(w http.ResponseWriter, message string) {
-	w.Header().Set("Retry-After", "1")
-	answerJSON(w, http.StatusServiceUnavailable, forwardRefusal("unavailable", message))
-}
-
-func forwardRefusal(code, message string) map[string]any {
-	return map[string]any{"ok": false, "error": map[string]string{"code": code, "message": message}}
 }
 
 // functionPaths are the paths of the functions: of the one that lets people

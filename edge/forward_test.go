@@ -51,8 +51,12 @@ func TestAFunctionThatIsAwayIsSaidToBe(t *testing.T) {
 	gone := httptest.NewServer(echo("gone"))
 	gone.Close()
 	e := startForwarding(t, gone.URL)
-	if status, body := do(t, http.MethodPost, e.HTTP+"/join", "{}", nil); status != 503 || !strings.Contains(body, "unavailable") {
-		t.Errorf("%d %q", status, body)
+	for path, want := range map[string]string{
+		"/join": `{"error":"unavailable","ok":false}`, "/v1/meshes": `{"error":{"code":"unavailable","message":"unavailable"}}`,
+	} {
+		if status, body := do(t, http.MethodPost, e.HTTP+path, "{}", nil); status != 503 || strings.TrimSpace(body) != want {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
 	}
 }
 
@@ -61,8 +65,14 @@ func TestALargeBodyIsNotForwarded(t *testing.T) {
 	functions := httptest.NewServer(echo("functions"))
 	defer functions.Close()
 	e := startForwarding(t, functions.URL)
-	if status, body := do(t, http.MethodPost, e.HTTP+"/join", strings.Repeat("x", wire.MaxHTTPBody+1), nil); status != 413 {
-		t.Errorf("%d %q", status, body)
+	for path, want := range map[string]string{
+		"/join": `{"error":"payload too large","ok":false}`, "/invites/x/claim": `{"error":"payload too large","ok":false}`,
+		"/v1/meshes": `{"error":{"code":"too_large","message":"payload too large"}}`,
+	} {
+		status, body := do(t, http.MethodPost, e.HTTP+path, strings.Repeat("x", wire.MaxHTTPBody+1), nil)
+		if status != 413 || strings.TrimSpace(body) != want {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -49,6 +50,22 @@ func JSON(w http.ResponseWriter, status int, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v)
+}
+
+// Refuse answers for a function that could not be asked, in the shape that the
+// clients of the path read: under /v1 a code and a message, elsewhere a word.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, code wire.Code, word string) {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		JSON(w, status, wire.NewHTTPError(code, word))
+		return
+	}
+	JSON(w, status, map[string]any{"ok": false, "error": word})
+}
+
+// Unavailable answers that coming back after wait is right.
+func Unavailable(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	SetRetryAfter(w, wait)
+	Refuse(w, r, http.StatusServiceUnavailable, wire.CodeUnavailable, "unavailable")
 }
 
 // SetRetryAfter tells the client when to come back, in whole seconds.

@@ -8,15 +8,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/claudemesh/claudemesh/functions/door"
 )
 
-const (
-	// reserve is the part of an invocation's time in which its answer is
-	// encoded and sent.
-	reserve = 500 * time.Millisecond
-
-	retryAfter = "2" // seconds
-)
+// reserve is the part of an invocation's time in which its answer is encoded
+// and sent.
+const reserve = 500 * time.Millisecond
 
 // Options sets up the adapter.
 type Options struct {
@@ -78,15 +76,8 @@ func (a *adapter) serve(r *http.Request) *response {
 		return w
 	case <-r.Context().Done():
 		a.Log.ErrorContext(r.Context(), "handler took too long", "method", r.Method, "path", r.URL.Path)
-		return tooLate()
+		w := newResponse()
+		door.Unavailable(w, r, door.RetryAfter)
+		return w
 	}
-}
-
-func tooLate() *response {
-	w := newResponse()
-	w.header.Set("Content-Type", "application/json")
-	w.header.Set("Retry-After", retryAfter)
-	w.WriteHeader(http.StatusServiceUnavailable)
-	w.body.WriteString(`{"ok":false,"error":"unavailable"}` + "\n")
-	return w
 }

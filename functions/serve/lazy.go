@@ -35,8 +35,7 @@ func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, err := l.get(r.Context())
 	if err != nil {
 		l.log.ErrorContext(r.Context(), "function unavailable", "err", err)
-		door.SetRetryAfter(w, door.RetryAfter)
-		door.JSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "error": "unavailable"})
+		door.Unavailable(w, r, door.RetryAfter)
 		return
 	}
 	h.ServeHTTP(w, r)

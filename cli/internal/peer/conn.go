@@ -193,6 +193,7 @@ func (n *conn) greet(ctx context.Context) (*wire.HelloAck, error) {
 				return nil, err
 			}
 		case <-n.closed:
+			n.keepToken()
 			return nil, n.reason()
 		case err := <-n.failed:
 			return nil, fmt.Errorf("%w: %w", errHandler, err)
@@ -202,6 +203,16 @@ func (n *conn) greet(ctx context.Context) (*wire.HelloAck, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// keepToken keeps what a greeting brought that came just before the connection
+// was lost.
+func (n *conn) keepToken() {
+	select {
+	case ack := <-n.hellos:
+		n.c.setToken(ack.ResumeToken)
+	default:
 	}
 }
 

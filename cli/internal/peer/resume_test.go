@@ -21,6 +21,15 @@ func verified(t *testing.T, r *wire.Resume, token, key string) {
 	}
 }
 
+// admitted waits until the client has read its greeting: a cut right behind it
+// could swallow it.
+func admitted(t *testing.T, o *one) {
+	t.Helper()
+	if _, err := o.Admitted(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestL1_ALostConnectionIsResumedByTheLastToken(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -67,6 +76,7 @@ func TestARefusedResumeIsFollowedByAHelloOnTheSameConnection(t *testing.T) {
 			f := newFake(t)
 			o := start(t, f, nil)
 			c, _ := f.greet(t, wire.HelloAck{ResumeToken: "first"})
+			admitted(t, o)
 			_ = c.socket.NetConn().Close()
 			c = f.accept(t)
 			expect[*wire.Resume](t, c)
@@ -88,8 +98,9 @@ func TestARefusedResumeIsFollowedByAHelloOnTheSameConnection(t *testing.T) {
 func TestAResumeThatNobodyAnswersIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	start(t, f, func(c *Client) { c.t.hello = 200 * time.Millisecond })
+	o := start(t, f, func(c *Client) { c.t.hello = 200 * time.Millisecond })
 	c, _ := f.greet(t, wire.HelloAck{ResumeToken: "first"})
+	admitted(t, o)
 	_ = c.socket.NetConn().Close()
 	c = f.accept(t)
 	expect[*wire.Resume](t, c)
@@ -102,8 +113,9 @@ func TestAResumeThatNobodyAnswersIsNotRepeated(t *testing.T) {
 func TestAResumeCutShortIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	start(t, f, nil)
+	o := start(t, f, nil)
 	c, _ := f.greet(t, wire.HelloAck{ResumeToken: "first"})
+	admitted(t, o)
 	for range 3 {
 		_ = c.socket.NetConn().Close()
 		c = f.accept(t)
@@ -116,6 +128,7 @@ func TestS2_AResumeOfABannedMemberEndsTheClient(t *testing.T) {
 	f := newFake(t)
 	o := start(t, f, nil)
 	c, _ := f.greet(t, wire.HelloAck{ResumeToken: "first"})
+	admitted(t, o)
 	_ = c.socket.NetConn().Close()
 	c = f.accept(t)
 	expect[*wire.Resume](t, c)
@@ -143,6 +156,7 @@ func TestQ2_WhatWasNotAckedGoesOutAgainBehindAResume(t *testing.T) {
 			f := newFake(t)
 			o := start(t, f, nil)
 			c, _ := f.greet(t, wire.HelloAck{ResumeToken: "first"})
+			admitted(t, o)
 			done := o.send(Message{To: wire.PublicKey(theirKey), Text: "hi"})
 			first := expect[*wire.Send](t, c)
 			_ = c.socket.NetConn().Close()
