@@ -7,8 +7,14 @@ import (
 	"github.com/claudemesh/claudemesh/queue"
 )
 
-// maxBookmarks bounds the meshes that are remembered without a peer in them.
-const maxBookmarks = 4096
+const (
+	// maxBookmarks bounds the meshes that are remembered without a peer in them.
+	maxBookmarks = 4096
+
+	// bookmarkedFor is the longest outage of Redis after which an edge still
+	// knows who was here before it.
+	bookmarkedFor = time.Hour
+)
 
 // A bookmark is where a feed stopped and what it knew. When Redis is away for
 // long, an edge sends all its peers away; should Redis then come back without
@@ -24,14 +30,14 @@ type bookmark struct {
 	loss    loss
 }
 
-// leaveMarkLocked keeps what a feed knows when its last peer has gone, as long
-// as that peer may be back without anybody's notice.
+// leaveMarkLocked keeps what a feed knows when its last peer has gone. However
+// old it is, the feed that takes it reads on from there.
 func (h *hub) leaveMarkLocked(f *feed) {
-	b, cfg := f.bookmark(), &h.server.cfg
+	b := f.bookmark()
 	if b == nil {
 		return
 	}
-	b.until = time.Now().Add(cfg.LeaseTTL + 2*cfg.RenewEvery)
+	b.until = time.Now().Add(bookmarkedFor)
 	// Room is made for many at once, or a drain would look through all of them
 	// for each.
 	if len(h.marks) >= maxBookmarks {

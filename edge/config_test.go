@@ -23,7 +23,7 @@ func TestEveryProblemOfTheConfigurationIsNamedAtOnce(t *testing.T) {
 		"EDGE_REDIS_URL": "", "EDGE_LEASE_TTL": "10s", "EDGE_RENEW_EVERY": "9s", "EDGE_DRAIN_WITHIN": "30s",
 		"EDGE_SEND_RATE": "0", "EDGE_FUNCTIONS": "elsewhere", "EDGE_MESH_CREATION": "token",
 		"EDGE_OPERATOR_TOKEN": "tiny-token", "EDGE_TLS_CERT": "cert.pem", "EDGE_TYPO": "1",
-		"EDGE_WATCH_ALLOW": "10.0.0.0/8, 10.0.0.1",
+		"EDGE_WATCH_ALLOW":    "10.0.0.0/8, 10.0.0.1",
 		"EDGE_PROXY_PROTOCOL": "yes",
 	} {
 		t.Setenv(name, value)

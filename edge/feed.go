@@ -419,7 +419,7 @@ func (f *feed) skipLocked(entries []queue.JournalEntry, head queue.Head) {
 	f.ledger = ledger{}
 	f.deafenLocked()
 	for c := range f.conns {
-		if c.live {
+		if c.live && c.pos < f.heard {
 			f.resyncLocked(c)
 		}
 	}

@@ -140,8 +140,6 @@ func TestMessagesToAGroupJoinedInAnotherJournalAreHeard(t *testing.T) {
 func TestL1_AnAttemptThatFailsLosesNothingOfWhatWasKnown(t *testing.T) {
 	t.Parallel()
 	f, _ := quietFeed(t)
-	cfg := DefaultConfig()
-	f.server.cfg = cfg
 	h := &hub{server: f.server, feeds: map[string]*feed{}, marks: map[string]*bookmark{}}
 	f.server.hub = h
 	hears(f, event(11, "a"))

@@ -115,7 +115,7 @@ var reverts = []revert{
 	},
 	{
 		name: "attach announces", file: "attach", in: "sockets", breaks: "L2",
-		old: "if event ~= '' and has(flags, 'a') then", new: "if false then",
+		old: "if event ~= '' and has(flags, 'a') and not forgotten then", new: "if false then",
 	},
 	{
 		name: "attach indexes", file: "attach", in: "sockets", breaks: "L2",

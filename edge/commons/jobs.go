@@ -22,11 +22,18 @@ const (
 	// stepIn is by how much each edge waits for the one before it.
 	stepIn = 400 * time.Millisecond
 
-	// dueAtOnce bounds the jobs taken from one partition in one look.
-	dueAtOnce = 64
+	// dueAtOnce bounds the jobs taken from one partition in one look, and
+	// dueOfMesh those of one mesh while others have some. dueLookedThrough
+	// bounds how many are searched for those others.
+	dueAtOnce        = 64
+	dueOfMesh        = 16
+	dueLookedThrough = 4000
 
-	// jobsAtOnce bounds the jobs of one kind that one edge does at the same time.
+	// jobsAtOnce bounds the jobs of one kind that one edge does at the same
+	// time, and jobsOfMesh those of one mesh: what it has watched may be slow
+	// on purpose.
 	jobsAtOnce = 64
+	jobsOfMesh = 16
 
 	// jobWithin bounds one job.
 	jobWithin = 20 * time.Second
@@ -95,10 +102,7 @@ func (s *Commons) wakeUp(w wakeup) {
 // Run does what is due until ctx is done, and returns when all that was begun
 // has ended.
 func (s *Commons) Run(ctx context.Context) error {
-	r := &runner{
-		s: s, next: map[int]time.Time{}, waited: map[int]bool{}, slots: map[string]*semaphore.Weighted{},
-		busy: map[string]bool{},
-	}
+	r := newRunner(s)
 	defer r.group.Wait()
 	all := time.NewTicker(lookEvery)
 	defer all.Stop()
@@ -130,8 +134,16 @@ type runner struct {
 	waited map[int]bool      // partitions whose first edge was given its moment
 	slots  map[string]*semaphore.Weighted
 
-	mu   sync.Mutex
-	busy map[string]bool // what is being done: jobs, and lines of jobs
+	mu     sync.Mutex
+	busy   map[string]bool // what is being done: jobs, and lines of jobs
+	ofMesh map[string]int  // how many lines of a mesh's shelf are
+}
+
+func newRunner(s *Commons) *runner {
+	return &runner{
+		s: s, next: map[int]time.Time{}, waited: map[int]bool{}, slots: map[string]*semaphore.Weighted{},
+		busy: map[string]bool{}, ofMesh: map[string]int{},
+	}
 }
 
 func (r *runner) expect(w wakeup) {
@@ -175,7 +187,7 @@ func (r *runner) lookAtDue(ctx context.Context) {
 func (r *runner) look(ctx context.Context, partitions []int) {
 	calls := make([]redis.Call, len(partitions))
 	for i, p := range partitions {
-		calls[i] = redis.Call{Script: dueScript, Keys: []string{jobsKey(redis.PartitionTag(p))}, Args: []any{dueAtOnce}}
+		calls[i] = redis.Call{Script: dueScript, Keys: []string{jobsKey(redis.PartitionTag(p))}, Args: []any{dueAtOnce, dueOfMesh, dueLookedThrough}}
 	}
 	for i, cmd := range r.s.redis.RunAll(ctx, calls) {
 		p := partitions[i]
@@ -220,58 +232,95 @@ func (r *runner) take(ctx context.Context, partition int, now, later string, job
 	r.expect(wakeup{partition, time.Now().Add(postponeBy)})
 }
 
-// claim takes a name unless somebody has it.
-func (r *runner) claim(name string) bool {
+// claim takes a line unless somebody has it. It reports whether there is room.
+func (r *runner) claim(l *line) (mine, room bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.busy[name] {
-		return false
+	switch {
+	case r.busy[l.name]:
+		return false, true // still at it
+	case r.ofMesh[l.ofMesh()] >= jobsOfMesh:
+		return false, false
 	}
-	r.busy[name] = true
-	return true
+	r.busy[l.name] = true
+	r.ofMesh[l.ofMesh()]++
+	return true, true
 }
 
-// free lets go of a name.
-func (r *runner) free(name string) {
+// free lets go of a line.
+func (r *runner) free(l *line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.busy, name)
+	delete(r.busy, l.name)
+	if r.ofMesh[l.ofMesh()]--; r.ofMesh[l.ofMesh()] == 0 {
+		delete(r.ofMesh, l.ofMesh())
+	}
 }
 
 // begin does jobs, those of a mesh that go in order one after the other. It
-// reports false when there was no room for all.
+// reports false when there was no room for all. Those without go behind what is
+// due, where they are in nobody's way.
 func (r *runner) begin(ctx context.Context, due []string) bool {
-	fits := true
+	var crowded []*line
 	for _, line := range r.lines(due) {
 		slots := r.slots[line.shelf]
 		if slots == nil {
 			slots = semaphore.NewWeighted(jobsAtOnce)
 			r.slots[line.shelf] = slots
 		}
-		if !r.claim(line.name) {
-			continue // still at it
+		mine, room := r.claim(line)
+		if mine && !slots.TryAcquire(1) {
+			r.free(line)
+			mine, room = false, false
 		}
-		if !slots.TryAcquire(1) {
-			r.free(line.name)
-			fits = false
+		if !room {
+			crowded = append(crowded, line)
+		}
+		if !mine {
 			continue
 		}
 		r.group.Go(func() {
 			defer slots.Release(1)
-			defer r.free(line.name)
+			defer r.free(line)
 			for _, name := range line.jobs {
 				r.do(ctx, name)
 			}
 		})
 	}
-	return fits
+	r.putBehind(ctx, crowded)
+	return len(crowded) == 0
+}
+
+// putBehind makes way for what is due later than these. Those that go in order
+// stay: they are quick.
+func (r *runner) putBehind(ctx context.Context, crowded []*line) {
+	var calls []redis.Call
+	for _, l := range crowded {
+		if r.s.jobs[l.shelf].inOrder {
+			continue
+		}
+		for _, name := range l.jobs {
+			calls = append(calls, redis.Call{Script: postponeScript, Keys: []string{jobsKey(r.s.redis.Tag(l.mesh))}, Args: []any{name, 0}})
+		}
+	}
+	if len(calls) == 0 {
+		return
+	}
+	for _, cmd := range r.s.redis.RunAll(ctx, calls) {
+		if cmd.Err() != nil && ctx.Err() == nil {
+			r.s.log.WarnContext(ctx, "put jobs behind others", "err", cmd.Err())
+		}
+	}
 }
 
 // A line is jobs that are done one after the other.
 type line struct {
-	name, shelf string
-	jobs        []string
+	name, mesh, shelf string
+	jobs              []string
 }
+
+// ofMesh names all lines of the same mesh and shelf.
+func (l *line) ofMesh() string { return l.mesh + ":" + l.shelf }
 
 func (r *runner) lines(due []string) []*line {
 	var out []*line
@@ -284,7 +333,7 @@ func (r *runner) lines(due []string) []*line {
 		}
 		l := byName[key]
 		if l == nil {
-			l = &line{name: key, shelf: shelf}
+			l = &line{name: key, mesh: mesh, shelf: shelf}
 			byName[key] = l
 			out = append(out, l)
 		}

@@ -14,9 +14,12 @@ import (
 )
 
 const (
-	// streamsPerKey and streamsPerEdge bound the streams that one edge serves.
-	streamsPerKey  = 8
-	streamsPerEdge = 512
+	// These bound the streams that one edge serves. A member may have many
+	// keys, and must not take what is there for other meshes.
+	streamsPerKey    = 8
+	streamsPerMember = 32
+	streamsPerMesh   = 64
+	streamsPerEdge   = 512
 
 	// heartbeatEvery shows both ends that a stream is alive.
 	heartbeatEvery = 30 * time.Second
@@ -33,35 +36,51 @@ const (
 
 // audiences counts the streams of this edge, and ends them.
 type audiences struct {
-	mu     sync.Mutex
-	all    int
-	perKey map[string]int
+	mu  sync.Mutex
+	all int
+	of  map[string]int // by key, by member and by mesh
 
 	once   sync.Once
 	ending chan struct{}
 }
 
 func newAudiences() *audiences {
-	return &audiences{perKey: map[string]int{}, ending: make(chan struct{})}
+	return &audiences{of: map[string]int{}, ending: make(chan struct{})}
 }
 
-func (a *audiences) enter(key string) bool {
+// sharesOf are the names under which a key's streams are counted, and bounds.
+func sharesOf(key *bearer) map[string]int {
+	return map[string]int{
+		"key " + key.mesh + " " + key.id: streamsPerKey, "member " + key.mesh + " " + key.Owner: streamsPerMember, "mesh " + key.mesh: streamsPerMesh,
+	}
+}
+
+func (a *audiences) enter(key *bearer) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.all >= streamsPerEdge || a.perKey[key] >= streamsPerKey {
+	if a.all >= streamsPerEdge {
 		return false
 	}
+	for name, most := range sharesOf(key) {
+		if a.of[name] >= most {
+			return false
+		}
+	}
 	a.all++
-	a.perKey[key]++
+	for name := range sharesOf(key) {
+		a.of[name]++
+	}
 	return true
 }
 
-func (a *audiences) leave(key string) {
+func (a *audiences) leave(key *bearer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.all--
-	if a.perKey[key]--; a.perKey[key] == 0 {
-		delete(a.perKey, key)
+	for name := range sharesOf(key) {
+		if a.of[name]--; a.of[name] == 0 {
+			delete(a.of, name)
+		}
 	}
 }
 
@@ -91,10 +110,10 @@ func (s *Commons) apiStream(ctx context.Context, c *apiCall) (any, error) {
 	if s.opt.Listen == nil {
 		return nil, refuse(wire.CodeUnavailable, "streams are not served here")
 	}
-	if !s.audiences.enter(c.key.id) {
+	if !s.audiences.enter(c.key) {
 		return nil, errStreams
 	}
-	defer s.audiences.leave(c.key.id)
+	defer s.audiences.leave(c.key)
 	// Whatever comes in between is heard twice rather than never.
 	entries, stop, err := s.opt.Listen(ctx, c.key.mesh)
 	if err != nil {

@@ -260,6 +260,7 @@ func undeliverable(err error) string {
 		queue.ErrInboxFull:   "too much waits for the recipient",
 		queue.ErrMeshFull:    "too much waits in the mesh",
 		queue.ErrInvalid:     "the recipient's name is none",
+		queue.ErrFingerprint: "another message was sent under its id",
 	} {
 		if errors.Is(err, known) {
 			return words

@@ -111,7 +111,7 @@ func TestWhatANameStandsForIsJudgedAtEachFetch(t *testing.T) {
 		if !errors.Is(err, errNotPublic) {
 			t.Errorf("%s: %v", host, err)
 		}
-		if text := reason(err); !strings.HasPrefix(text, "the address is not on the public internet: ") {
+		if text := reason(err); text != "the address is not on the public internet" { // what the name means here is not told
 			t.Errorf("reason: %q", text)
 		}
 	}
@@ -123,9 +123,9 @@ func TestWhatANameStandsForIsJudgedAtEachFetch(t *testing.T) {
 func TestRedirectsAreJudgedToo(t *testing.T) {
 	t.Parallel()
 	for to, want := range map[string]string{
-		"http://169.254.169.254/latest/meta-data/": "the address is not on the public internet: 169.254.169.254",
-		"http://[::1]/":      "the address is not on the public internet: ::1",
-		"http://10.0.0.1/":   "the address is not on the public internet: 10.0.0.1",
+		"http://169.254.169.254/latest/meta-data/": "the address is not on the public internet",
+		"http://[::1]/":      "the address is not on the public internet",
+		"http://10.0.0.1/":   "the address is not on the public internet",
 		"file:///etc/passwd": "only http and https addresses can be watched",
 		"/again":             fmt.Sprintf("more than %d redirects", maxRedirects),
 	} {

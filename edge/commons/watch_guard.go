@@ -41,9 +41,10 @@ func (g guard) judge(to netip.AddrPort) error {
 	if slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return nil
 	}
-	// The address first: a port that is wrong as well is the lesser reason.
+	// The address first: a port that is wrong as well is the lesser reason. It
+	// is not named: what a name means in our network is not for peers.
 	if err := web.SafeAddr(ip); err != nil || !ip.IsValid() {
-		return fmt.Errorf("%w: %s", errNotPublic, ip)
+		return errNotPublic
 	}
 	if err := web.SafeAddrPort(netip.AddrPortFrom(ip, to.Port())); err != nil {
 		return fmt.Errorf("%w: %d", errPort, to.Port())

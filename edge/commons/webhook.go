@@ -27,6 +27,10 @@ var (
 
 	// webhookLimit bounds the calls of one webhook.
 	webhookLimit = registry.Limit{Name: "webhook", Burst: 30, PerMinute: 60}
+
+	// webhooksLimit bounds those of all webhooks of one member, which would
+	// otherwise be its way around the limit of what it sends.
+	webhooksLimit = registry.Limit{Name: "webhooks", Burst: 60, PerMinute: 180}
 )
 
 // webhookWithin bounds one call of a webhook.
@@ -120,7 +124,7 @@ func (s *Commons) deleteWebhook(ctx context.Context, who *Caller, m *wire.Delete
 }
 
 // A called webhook is one whose secret was right.
-type calledWebhook struct{ mesh, name string }
+type calledWebhook struct{ mesh, name, maker string }
 
 // findWebhook finds the webhook of a secret. One whose maker is no member any
 // more is none.
@@ -148,7 +152,7 @@ func (s *Commons) findWebhook(ctx context.Context, mesh, secret string) (*called
 	if errors.Is(err, registry.ErrNoMesh) || errors.Is(err, registry.ErrNotMember) || errors.Is(err, registry.ErrRevoked) {
 		return nil, nil
 	}
-	return &calledWebhook{mesh, name}, err
+	return &calledWebhook{mesh, name, r.By}, err
 }
 
 // ServeWebhook answers [wire.RouteWebhook]: what a stranger says goes to the
@@ -164,6 +168,9 @@ func (s *Commons) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		err = s.takeToken(ctx, w, webhookLimit, hook.mesh+":"+wire.SecretHash(hook.name)[:16])
+	}
+	if err == nil {
+		err = s.takeToken(ctx, w, webhooksLimit, hook.mesh+":"+hook.maker)
 	}
 	var body []byte
 	if err == nil {

@@ -128,7 +128,7 @@ var directions = []struct {
 	},
 	{
 		"cli/...",
-		[]string{"cli/...", "edge/wire"},
+		[]string{"cli/...", "edge/wire", "edge/wire/recall"},
 		"a client speaks the wire and nothing else, or it would work only with brokers of its own build",
 	},
 	{

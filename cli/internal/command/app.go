@@ -103,6 +103,9 @@ func newRoot(a *app) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return ui.Usagef("%s", plainWords(err)).Hinted("%s --help", c.CommandPath())
+	})
 	root.PersistentFlags().BoolVar(&a.out.JSON, "json", false, "answer in JSON, for programs")
 	root.PersistentFlags().StringVar(&a.mesh, "mesh", "", "the `SLUG` of the mesh, where several are joined")
 	// It fails only for flags that are not there.

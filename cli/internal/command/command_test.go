@@ -170,7 +170,7 @@ func TestS1_NoSecretReachesTheBroker(t *testing.T) {
 			}
 		}
 	}
-	if len(b.heard) != 3 || len(secrets) != 5 {
+	if len(b.heard) != 4 || len(secrets) != 5 {
 		t.Errorf("%d requests, %d secrets looked for", len(b.heard), len(secrets))
 	}
 }

@@ -42,7 +42,7 @@ func newInvite(a *app) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	c.Flags().BoolVar(&o.short, "short", false, "answer with the short link")
-	c.Flags().StringVar(&o.by, "by", "", "the `NAME` of who invites, for the page behind the short link")
+	c.Flags().StringVar(&o.by, "by", "", "the `NAME` of who invites, for the page behind the short link (default yours)")
 	c.Flags().StringVar(&o.role, "role", wire.RoleMember, "what the newcomer becomes: `member|admin`")
 	c.Flags().IntVar(&o.uses, "uses", 1, "how many may join by it")
 	c.Flags().StringVar(&o.expires, "expires", "7d", "how long it is good, such as 30m, 12h or 7d")
@@ -77,6 +77,9 @@ func (o *inviteOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.by == "" {
+		o.by = ownName(ctx, mesh)
+	}
 	expires := time.Now().Add(lasts)
 	for try := 1; ; try++ {
 		answer, err := o.make(ctx, mesh, root, expires)
@@ -90,6 +93,21 @@ func (o *inviteOptions) run(ctx context.Context) error {
 		// Equal invites have equal tokens, and another was made this second.
 		expires = expires.Add(time.Second)
 	}
+}
+
+// ownName is what others know us as. The page behind the link does without it
+// where it cannot be had.
+func ownName(ctx context.Context, mesh *administered) string {
+	members, err := mesh.Members(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, m := range members {
+		if m.Pubkey == mesh.m.mesh.PublicKey {
+			return m.DisplayName
+		}
+	}
+	return ""
 }
 
 // inviteTries bounds how often an invite is made anew because its token exists.

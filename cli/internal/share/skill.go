@@ -53,6 +53,9 @@ func (m *Mesh) Skill(ctx context.Context, name string) (s Skill, ok bool, err er
 	s.Instructions = w.Instructions
 	steps := m.unseal(purposeSteps, w.Name, w.Instructions, &s.Instructions)
 	s.Problem = cmp.Or(s.Problem, steps.Problem)
+	if w.Name != name {
+		s.Name, s.Problem = name, "the broker gave another skill than that"
+	}
 	if s.Problem == "" && (steps.Sealed != s.Sealed || steps.Author != s.Author) {
 		s.Problem = "its description and its instructions are from two different hands"
 	}
