@@ -173,14 +173,6 @@ func (t *resumeToken) signer() string {
 	return t.member
 }
 
-// key is what others see.
-func (t *resumeToken) key() string {
-	if t.session != "" {
-		return t.session
-	}
-	return t.member
-}
-
 // resumeKeyKey holds the secret of fleets that configure none: made by the
 // first edge, read by the others. Whoever reads Redis reads it, and can do no
 // more with it than have Redis asked about a record.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,4 +51,50 @@ func TestAMembersManyWebhooksAreNoWayAroundTheLimitOfWhatItSends(t *testing.T) {
 		}
 	}
 	t.Error("250 calls of ten webhooks, and none was refused")
+}
+
+// One peer searches 4 MiB as often as its socket lets it.
+func TestAMemberCannotHaveTheEdgeReadWithoutEnd(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t)
+	m := e.NewMesh()
+	ana, bob := m.Session(e, "ana"), m.Session(e, "bob")
+	text := strings.Repeat("x", wire.MaxContent-100)
+	for range 64 {
+		ask[*wire.MemoryStored](ana, &wire.Remember{Content: text, ReqID: reqID()})
+	}
+	for range 150 {
+		id := reqID()
+		ana.Write(&wire.Recall{Query: "y", ReqID: id})
+		answer := edgetest.NextIf(ana.Conn, func(r wire.Reply) bool { return r.InReplyTo() == id })
+		if e, refused := answer.(*wire.ErrorFrame); refused {
+			if e.Code != wire.CodeRateLimited {
+				t.Error(e.Code)
+			}
+			ask[*wire.MemoryResults](bob, &wire.Recall{Query: "y", ReqID: reqID()}) // others are not to suffer
+			return
+		}
+	}
+	t.Error("150 searches at once, and none was refused")
+}
+
+// A member says something in a topic while its other connection ends it, so
+// that a history stays which belongs to no topic and counts for no bound.
+func TestWhatIsSaidInATopicThatEndsLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, sibling := m.Session(one, "ana"), m.Session(other, "ana")
+	for i := range 10 {
+		topic := ask[*wire.TopicCreated](ana, &wire.TopicCreate{Name: fmt.Sprint("t", i), Visibility: wire.TopicPrivate, ReqID: reqID()}).Topic.ID
+		leave := &wire.TopicLeave{Topic: topic, ReqID: reqID()}
+		sibling.Write(leave)
+		said := ana.Post("#"+topic, "x")
+		edgetest.NextIf(sibling.Conn, func(r *wire.OK) bool { return r.ReqID == leave.ReqID })
+		ana.AwaitAck(said)
+	}
+	left, err := one.Client.Raw().Keys(t.Context(), key(one, m, "topic-history-*")).Result()
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
 }

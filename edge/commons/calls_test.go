@@ -30,16 +30,6 @@ func overdue(t *testing.T, e *edgetest.Edge, m *edgetest.Mesh, shelf, field stri
 	}
 }
 
-// onlyField is the one field of a shelf.
-func onlyField(t *testing.T, e *edgetest.Edge, m *edgetest.Mesh, shelf string) string {
-	t.Helper()
-	fields, err := e.Client.Raw().HKeys(t.Context(), key(e, m, shelf)).Result()
-	if err != nil || len(fields) != 1 {
-		t.Fatalf("%s has %v (%v)", shelf, fields, err)
-	}
-	return fields[0]
-}
-
 // cut breaks a peer's connection and waits until its edge has noticed.
 func cut(t *testing.T, e *edgetest.Edge, p *edgetest.Peer) {
 	t.Helper()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"golang.org/x/time/rate"
+
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/registry"
 	"github.com/claudemesh/claudemesh/infra/redis"
@@ -59,6 +61,7 @@ type Commons struct {
 	log      *slog.Logger
 
 	audiences *audiences // streams of server-sent events
+	budgets   *budgets   // of what is read
 
 	table table
 	jobs  map[string]job // by the name of their shelf
@@ -107,7 +110,7 @@ func New(o Options) *Commons {
 	}
 	s := &Commons{
 		redis: o.Redis, presence: o.Presence, queue: o.Queue, registry: o.Registry, opt: o, log: o.Log,
-		audiences: newAudiences(), table: table{}, jobs: map[string]job{}, wake: make(chan wakeup, 256),
+		audiences: newAudiences(), budgets: &budgets{of: map[string]*rate.Limiter{}}, table: table{}, jobs: map[string]job{}, wake: make(chan wakeup, 256),
 		fetcher: newFetcher(o.Watch),
 	}
 	s.register()
@@ -129,7 +132,11 @@ func (s *Commons) Handle(ctx context.Context, who *Caller, m wire.Message) (repl
 	if !ok {
 		return nil, false, nil
 	}
-	reply, err = h(ctx, who, m)
+	ctx, spend, err := s.metered(ctx, who, m.FrameType())
+	if err == nil {
+		reply, err = h(ctx, who, m)
+		spend()
+	}
 	request, asks := m.(wire.Request) // what answers another peer asks for nothing
 	var refused *Refusal
 	switch {

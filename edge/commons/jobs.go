@@ -27,7 +27,7 @@ const (
 	// bounds how many are searched for those others.
 	dueAtOnce        = 64
 	dueOfMesh        = 16
-	dueLookedThrough = 4000
+	dueLookedThrough = 8000
 
 	// jobsAtOnce bounds the jobs of one kind that one edge does at the same
 	// time, and jobsOfMesh those of one mesh: what it has watched may be slow

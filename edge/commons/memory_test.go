@@ -191,5 +191,5 @@ func fill(p *edgetest.Peer, request func(i int, id wire.ReqID) wire.Request) wir
 			return e.Code
 		}
 	}
-	return wire.Code(fmt.Sprint("none"))
+	return "none"
 }

@@ -243,6 +243,7 @@ func (s *Commons) all(ctx context.Context, mesh string, sh shelf) (map[string]st
 	if err != nil {
 		return nil, fmt.Errorf("commons: read %s: %w", sh.name, err)
 	}
+	meter(ctx, m)
 	return m, nil
 }
 

@@ -76,12 +76,25 @@ func (s *Commons) speak(ctx context.Context, p queue.Post, name string, body wir
 	if out.Receipt, err = s.queue.Post(ctx, p); err != nil {
 		return out, err
 	}
+	if err := s.forgetIfEnded(ctx, p.Mesh, t.id); err != nil {
+		return out, err
+	}
 	// The message is kept. A sender that asks again, because it did not hear
 	// so, has this done again.
 	if out.notified, err = s.notify(ctx, &out, p.Sender.Member, joined); err != nil {
 		s.log.WarnContext(ctx, "note mentions", "mesh", p.Mesh, "topic", t.id, "err", err)
 	}
 	return out, nil
+}
+
+// forgetIfEnded removes the history of a topic that ended while something was
+// said there, which nobody would remove any more.
+func (s *Commons) forgetIfEnded(ctx context.Context, mesh, id string) error {
+	text, err := s.get(ctx, mesh, topicShelf, id)
+	if err != nil || text != "" {
+		return err
+	}
+	return s.redis.Raw().Del(ctx, s.historyKey(mesh, id)).Err()
 }
 
 var mention = regexp.MustCompile(`@[\p{L}\p{N}][\p{L}\p{N}_.-]*`)

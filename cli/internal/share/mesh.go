@@ -57,7 +57,7 @@ var ErrTooLarge = errors.New("share: too large")
 var ErrEmpty = errors.New("share: the text is empty")
 
 // ErrMarked says that a text would be taken for a sealed one.
-var ErrMarked = errors.New("share: clear text must not begin with " + seal.SharedMark)
+var ErrMarked = fmt.Errorf("share: clear text must not begin with %s as sealed text does", seal.SharedMark)
 
 // wrap makes the text that stands for v in a field of the given size.
 func (m *Mesh) wrap(purpose, name string, v any, limit int) (string, error) {
