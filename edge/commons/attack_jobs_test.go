@@ -124,3 +124,28 @@ func TestOneMeshCannotTakeAllStreamsOfAnEdge(t *testing.T) {
 		t.Errorf("left over: %d, %v", a.all, a.of)
 	}
 }
+
+// A member says something in a topic while its other connection ends it: the
+// history would belong to no topic and count for no bound.
+func TestWhatIsSaidInATopicThatEndsLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	c := redistest.Start(t).Client(t)
+	s := &Commons{redis: c}
+	mesh := wire.NewID(wire.LongID)
+	for _, id := range []string{"ended", "running"} {
+		if err := c.Raw().XAdd(t.Context(), &goredis.XAddArgs{Stream: s.historyKey(mesh, id), Values: []string{"b", "x"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Raw().HSet(t.Context(), s.key(mesh, topicShelf), "running", "{}").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]int64{"ended": 0, "running": 1} {
+		if err := s.forgetIfEnded(t.Context(), mesh, id); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Raw().Exists(t.Context(), s.historyKey(mesh, id)).Result(); err != nil || n != want {
+			t.Errorf("%s: %d histories, want %d (%v)", id, n, want, err)
+		}
+	}
+}

@@ -77,24 +77,3 @@ func TestAMemberCannotHaveTheEdgeReadWithoutEnd(t *testing.T) {
 	}
 	t.Error("150 searches at once, and none was refused")
 }
-
-// A member says something in a topic while its other connection ends it, so
-// that a history stays which belongs to no topic and counts for no bound.
-func TestWhatIsSaidInATopicThatEndsLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	one, other := edges(t)
-	m := one.NewMesh()
-	ana, sibling := m.Session(one, "ana"), m.Session(other, "ana")
-	for i := range 10 {
-		topic := ask[*wire.TopicCreated](ana, &wire.TopicCreate{Name: fmt.Sprint("t", i), Visibility: wire.TopicPrivate, ReqID: reqID()}).Topic.ID
-		leave := &wire.TopicLeave{Topic: topic, ReqID: reqID()}
-		sibling.Write(leave)
-		said := ana.Post("#"+topic, "x")
-		edgetest.NextIf(sibling.Conn, func(r *wire.OK) bool { return r.ReqID == leave.ReqID })
-		ana.AwaitAck(said)
-	}
-	left, err := one.Client.Raw().Keys(t.Context(), key(one, m, "topic-history-*")).Result()
-	if err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v %v", left, err)
-	}
-}
