@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,7 @@ type conn struct {
 
 	mu     sync.Mutex
 	record record // as stored in the roster
+	role   string // of the member, where it has changed since hello
 
 	// Guarded by feed.mu.
 	live      bool // gets entries as they are heard; until then the pump reads the journal
@@ -158,6 +160,20 @@ func (c *conn) letGo(ctx context.Context, clean bool, why closeReason) error {
 		c.server.presence.Detach(ctx, c.held, c.cursor()),
 		c.yieldMember(ctx),
 	)
+}
+
+// setRole takes note of a role that the member was given.
+func (c *conn) setRole(role string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.role = role
+}
+
+// roleNow is the member's role as far as this edge has heard.
+func (c *conn) roleNow() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.role, c.member.Role)
 }
 
 // copyRecord returns the record, safe to change except for shared slices,

@@ -249,6 +249,7 @@ func (f *feed) profileChanged(member string) {
 		})
 		for _, c := range f.members() {
 			if c.member.Key == member {
+				c.setRole(m.Role)
 				c.socket.put(push)
 			}
 		}

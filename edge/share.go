@@ -39,10 +39,11 @@ func (c *conn) share(ctx context.Context, m wire.Message) error {
 
 // asker is this peer as the commons see it.
 func (c *conn) asker() *commons.Caller {
-	r := c.copyRecord()
+	r, member := c.copyRecord(), c.member
+	member.Role = c.roleNow()
 	return &commons.Caller{
 		Peer: c.peer, Generation: c.held.Generation, Lease: c.lease(), Key: c.key, Hello: c.kind != presence.KindSession, OneShot: c.about.Transient || c.kind == presence.KindClaim,
-		Member: c.member, Name: r.DisplayName, Groups: r.Groups, Reply: c.socket.send,
+		Member: member, Name: r.DisplayName, Groups: r.Groups, Reply: c.socket.send,
 	}
 }
 

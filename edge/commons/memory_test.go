@@ -7,6 +7,7 @@ import (
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/registry"
 )
 
 func TestWhatIsRememberedIsFoundByWordsAndTagsFromAnyEdge(t *testing.T) {
@@ -192,4 +193,19 @@ func fill(p *edgetest.Peer, request func(i int, id wire.ReqID) wire.Request) wir
 		}
 	}
 	return "none"
+}
+
+func TestAttackAnAdminThatIsNoneAnyMoreChangesNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, admin := m.Session(one, "ana"), m.Session(other, "founder")
+	share := &wire.ShareSkill{Name: "s", Instructions: "mine", ReqID: reqID()}
+	ask[*wire.SkillAck](ana, share)
+	role := wire.RoleMember
+	if _, err := m.Registry.SetMember(t.Context(), m.ID, admin.Member.Pub(), registry.MemberChange{Role: &role}); err != nil {
+		t.Fatal(err)
+	}
+	admin.Event(wire.EventProfileUpdated)
+	refusal(t, admin, &wire.RemoveSkill{Name: "s", ReqID: reqID()}, wire.CodeForbidden)
 }
