@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,29 +50,4 @@ func TestAMembersManyWebhooksAreNoWayAroundTheLimitOfWhatItSends(t *testing.T) {
 		}
 	}
 	t.Error("250 calls of ten webhooks, and none was refused")
-}
-
-// One peer searches 4 MiB as often as its socket lets it.
-func TestAMemberCannotHaveTheEdgeReadWithoutEnd(t *testing.T) {
-	t.Parallel()
-	e := edgetest.Start(t)
-	m := e.NewMesh()
-	ana, bob := m.Session(e, "ana"), m.Session(e, "bob")
-	text := strings.Repeat("x", wire.MaxContent-100)
-	for range 64 {
-		ask[*wire.MemoryStored](ana, &wire.Remember{Content: text, ReqID: reqID()})
-	}
-	for range 150 {
-		id := reqID()
-		ana.Write(&wire.Recall{Query: "y", ReqID: id})
-		answer := edgetest.NextIf(ana.Conn, func(r wire.Reply) bool { return r.InReplyTo() == id })
-		if e, refused := answer.(*wire.ErrorFrame); refused {
-			if e.Code != wire.CodeRateLimited {
-				t.Error(e.Code)
-			}
-			ask[*wire.MemoryResults](bob, &wire.Recall{Query: "y", ReqID: reqID()}) // others are not to suffer
-			return
-		}
-	}
-	t.Error("150 searches at once, and none was refused")
 }
