@@ -125,7 +125,7 @@ func TestTopWatchesLiveAndLeavesTheTerminalAsItWas(t *testing.T) {
 	bob.run("send", "alice", "waits for alice")
 	for _, quit := range []string{"q", "\x03"} {
 		top := alice.inTerminal(t, 80, 24, "top")
-		top.expect("connected")
+		top.expect("lease 90s") // connected; the word may be painted over "connecting", in part
 		top.expect("@backend")
 		top.resize(200, 50)
 		top.expect(alice.broker) // which only a wide line has room for
