@@ -63,11 +63,19 @@ func (p *process) stop(within time.Duration) error {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
+		if p.diedOf(syscall.SIGTERM) { // so young that it had no handler yet
+			return nil
+		}
 		return p.failure()
 	case <-time.After(within):
 		p.kill()
 		return fmt.Errorf("chaos: %s did not end within %v", p.name, within)
 	}
+}
+
+func (p *process) diedOf(s syscall.Signal) bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == s
 }
 
 // failure tells how an ended process failed, with its last words.

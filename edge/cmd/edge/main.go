@@ -36,6 +36,10 @@ func run(ctx context.Context) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	s, err := edge.New(ctx, cfg, log)
+	if ctx.Err() != nil && err != nil {
+		log.Info("told to stop before it served", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
