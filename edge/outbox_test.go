@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -136,6 +139,29 @@ func TestWhoWaitsForRoomIsTold(t *testing.T) {
 		<-told
 		if !o.room() {
 			t.Error("told too early")
+		}
+	})
+}
+
+func TestASlowReaderIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		k := &socket{server: &Server{metrics: newMetrics()}, nc: &netConn{Conn: near}}
+		k.out.nc, k.out.spawn, k.out.failed = k.nc, func(f func()) { go f() }, k.writeFailed
+		for !k.ended() {
+			k.put(textFrame(make([]byte, maxOutboxBytes/4)))
+		}
+		<-time.After(writeWithin + time.Second) // what is stuck is given up
+		synctest.Wait()
+		if _, err := near.Write(nil); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("the connection is still there: %v", err)
+		}
+		text := httptest.NewRecorder()
+		k.server.metricsHandler().ServeHTTP(text, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if want := `edge_bound_hits_total{bound="outbox"} 1`; !strings.Contains(text.Body.String(), want+"\n") {
+			t.Errorf("not %s in:\n%s", want, text.Body)
 		}
 	})
 }

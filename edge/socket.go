@@ -42,7 +42,7 @@ type socket struct {
 
 // upgrade turns a request into a socket and starts its read loop.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
-	k := &socket{server: s, stranger: true, limit: newFrameLimit()}
+	k := &socket{server: s, stranger: true, limit: newFrameLimit(s.timing.requests)}
 	k.nc = &netConn{tooLarge: k.tooLarge, guard: guard{limit: wire.MaxHelloFrame}}
 	k.out = outbox{nc: k.nc, spawn: s.spawn, failed: k.writeFailed, hasRoom: k.hasRoom}
 	k.host, _, _ = net.SplitHostPort(r.RemoteAddr)
@@ -215,7 +215,9 @@ func (k *socket) tooLarge() {
 func (k *socket) writeFailed(err error) {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		k.server.metrics.hit(boundOutbox)
+		if !k.ended() { // else put has counted it
+			k.server.metrics.hit(boundOutbox)
+		}
 		k.cut(closedSlow)
 		return
 	}
