@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -142,5 +143,34 @@ func TestHasteIsAnsweredAndSlowed(t *testing.T) {
 	got := edgetest.Next[*wire.ErrorFrame](ana)
 	if got.Code != wire.CodeRateLimited || got.ReqID != "x" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAcksOfWhatWasNotPushedHereCountAsRequestsAndAreTaken(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t, withoutNewRequests())
+	m := e.NewMesh()
+	ana, bob := m.Session(e, "ana"), m.Session(e, "bob")
+	ana.Send(bob.Key(), "one")
+	bob.Receive()
+	bob.Settle()
+	left, _ := e.Server.RequestsLeft(bob.Key())
+	ana.Send(bob.Key(), "two")
+	push := bob.Receive()
+	bob.Settle()
+	now, _ := e.Server.RequestsLeft(bob.Key())
+	if int(math.Round(left-now)) != 1 { // the sync
+		t.Errorf("an ack of what was pushed counts: %v and %v requests left", left, now)
+	}
+	for range int(math.Round(now)) {
+		bob.Write(&wire.ClientAck{BrokerMessageID: push.MessageID[:8] + wire.NewID(wire.LongID-8)})
+	}
+	id := ana.Send(bob.Key(), "three")
+	bob.AckMessage(&wire.Push{MessageID: id})
+	bob.Write(&wire.ListPeers{})
+	bob.ExpectError(wire.CodeRateLimited)
+	ana.Write(&wire.MessageStatus{MessageID: id})
+	if got := edgetest.Next[*wire.MessageStatusResult](ana); !got.Delivered {
+		t.Error("an ack beyond the limit did not count")
 	}
 }

@@ -21,6 +21,10 @@ func (c *conn) clientAck(ctx context.Context, m *wire.ClientAck) error {
 	if class, _, ok := queue.ParseID(id); !ok || class != queue.ClassDirect {
 		return nil // nothing waits for it: broadcasts and events need no ack
 	}
+	if !c.box.pushed(id) && !c.socket.limit.allow() {
+		c.server.metrics.hit(boundRequests)
+		wait(ctx, hastePause) // whoever acks what it was not given here gives Redis work
+	}
 	if _, err := c.server.queue.Ack(ctx, c.peer.Mesh, c.lease(), c.box.keys(), id); err != nil {
 		return err
 	}
@@ -43,6 +47,14 @@ func (b *box) byClientID(clientID string) string {
 		}
 	}
 	return ""
+}
+
+// pushed reports whether a message was pushed on this connection and not acked
+// since.
+func (b *box) pushed(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.sent, func(s sent) bool { return s.id == id })
 }
 
 func (b *box) keys() []string {

@@ -28,6 +28,8 @@ type admission struct {
 	about   wire.About
 	resumes bool // it goes on with an attachment, whose record stays as it is
 
+	asked time.Time // when the first of the following was asked for; zero if it was not yet
+
 	meshInfo registry.Mesh
 	member   registry.Member
 	saved    *record // of the member's last hello connection
@@ -97,6 +99,7 @@ func (s *Server) sessionHello(ctx context.Context, k *socket, h *wire.SessionHel
 // lookUp asks the registry who this is, and what is remembered of it. The
 // questions go out together, since none of them waits for another's answer.
 func (s *Server) lookUp(ctx context.Context, a *admission, stranger func() *wire.Refusal) error {
+	a.asked = time.Now()
 	var besides errgroup.Group
 	besides.Go(func() (err error) {
 		a.grants, err = s.registry.Grants(ctx, a.mesh, a.key)
@@ -168,6 +171,7 @@ func (s *Server) enter(ctx context.Context, c *conn, a *admission, got *presence
 	c.log = s.log.With("mesh", a.mesh, "peer", short(c.peer.ID), "conn", c.held.Conn)
 	c.feed.add(c, got.Start, a.grants)
 	c.socket.become(c) // from here on the socket's end lets the lease go
+	c.catchUpOnBells()
 	s.metrics.sockets.Inc()
 	c.log.InfoContext(ctx, "peer came", "kind", string(c.kind), "outcome", string(got.Outcome), "resume", a.resumes)
 	if !a.resumes {
@@ -202,7 +206,10 @@ func (s *Server) newConn(k *socket, f *feed, a *admission) *conn {
 	}
 	now := time.Now()
 	c.pongAt.set(now)
-	c.boundAt = now
+	c.boundAt.set(now)
+	if c.asked = a.asked; c.asked.IsZero() {
+		c.asked = now
+	}
 	// Spread, so that a storm of arrivals is not followed by storms of pings.
 	c.pingAt = now.Add(spread(s.cfg.PingEvery))
 	c.renewAt = now.Add(spread(s.cfg.RenewEvery))
@@ -258,9 +265,7 @@ func joinEvent(c *conn, a *admission, r *record) (wire.Event, []byte, error) {
 		event = wire.EventPeerReturned
 		at := wire.At(a.lastSeen)
 		data.LastSeenAt = &at
-		if a.saved.Summary != nil {
-			data.Summary = *a.saved.Summary
-		}
+		data.Summary = a.saved.lastSummary()
 	}
 	b, err := json.Marshal(data)
 	if err != nil {
@@ -331,9 +336,7 @@ func restore(ack *wire.HelloAck, a *admission) {
 	ack.Restored = true
 	at := wire.At(a.lastSeen)
 	ack.LastSeenAt = &at
-	if a.saved.Summary != nil {
-		ack.LastSummary = *a.saved.Summary
-	}
+	ack.LastSummary = a.saved.lastSummary()
 	ack.RestoredStats = a.saved.totals()
 	if len(a.about.Groups) == 0 && len(a.saved.Groups) > 0 {
 		ack.RestoredGroups = a.saved.Groups

@@ -39,7 +39,7 @@ func (s *Server) audit(ctx context.Context) error {
 		lost := 0
 		for _, f := range s.hub.all() {
 			err := f.audit(ctx, time.Now())
-			if err != nil && !errors.Is(err, presence.ErrHold) && ctx.Err() == nil {
+			if err != nil && !errors.Is(err, presence.ErrHold) && !errors.Is(err, presence.ErrBehind) && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "compare with what is known", "mesh", f.mesh, "err", err)
 			}
 			if f.meshLost() {
@@ -85,9 +85,13 @@ func (s *Server) held(h presence.Hold) {
 }
 
 // lostLocked starts the time that all have to come back or to be written back.
+// Of what waits for those here, too, something may be lost.
 func (f *feed) lostLocked() {
 	blind := !f.ledger.read
 	f.loss = loss{at: time.Now(), blind: blind, mesh: f.loss.mesh}
+	for c := range f.conns {
+		c.restart()
+	}
 }
 
 // due says what is to be done now.
@@ -167,8 +171,12 @@ func (f *feed) announceLeft(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	missing, unheard := f.ledger.missing(roster), f.ledger.unheard(roster)
+	heard := presence.Cursor{Epoch: f.epoch, Seq: int64(f.heard), ID: f.heardID}
 	f.mu.Unlock()
-	if err := f.server.watcher.Forget(ctx, f.mesh, missing); err != nil {
+	if err := f.server.watcher.Forget(ctx, f.mesh, heard, missing); err != nil {
+		if errors.Is(err, presence.ErrBehind) {
+			f.suspect() // at the next tick it will have been read
+		}
 		return fmt.Errorf("edge: announce who is gone: %w", err)
 	}
 	f.mu.Lock()

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -27,6 +26,7 @@ type conn struct {
 	key    string // shown to others: session key if there is one, else member key
 	member registry.Member
 	about  wire.About
+	asked  time.Time // when Redis was first asked about the peer
 	log    *slog.Logger
 
 	// Owned by the read loop.
@@ -34,7 +34,6 @@ type conn struct {
 
 	mu     sync.Mutex
 	record record // as stored in the roster
-	role   string // of the member, where it has changed since hello
 
 	// Guarded by feed.mu.
 	live      bool // gets entries as they are heard; until then the pump reads the journal
@@ -52,9 +51,9 @@ type conn struct {
 	// Owned by the rounds of pulse.go and renew.go.
 	pingAt  time.Time
 	renewAt time.Time
-	boundAt time.Time // when the session key was bound last
 
-	pongAt atomicTime
+	pongAt  atomicTime
+	boundAt atomicTime // when the session key was bound last
 }
 
 // A mark is a ping and the place in the journal up to which everything was
@@ -160,20 +159,6 @@ func (c *conn) letGo(ctx context.Context, clean bool, why closeReason) error {
 		c.server.presence.Detach(ctx, c.held, c.cursor()),
 		c.yieldMember(ctx),
 	)
-}
-
-// setRole takes note of a role that the member was given.
-func (c *conn) setRole(role string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.role = role
-}
-
-// roleNow is the member's role as far as this edge has heard.
-func (c *conn) roleNow() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return cmp.Or(c.role, c.member.Role)
 }
 
 // copyRecord returns the record, safe to change except for shared slices,

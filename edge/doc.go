@@ -10,6 +10,7 @@
 //	socket.go  from upgrade to close; a stranger until its handshake
 //	admit.go   the handshake: registry, subscribe, attach, hello_ack
 //	resume.go  the short one: a token, a signature, one script
+//	arrival.go bells that ring while a handshake is under way
 //	conn.go    a socket that has said hello: one attachment of one peer
 //	route.go   frames, one after the other, each answered or timed out
 //	outbox.go  the only way to write: bounded, closed 4008 when it overflows
@@ -39,6 +40,10 @@
 // was lost lead to resync; the others take it over. Peers here are given what
 // came instead, or are told resync where no entry is left to go on from, and
 // are pinged, so that what they confirm is soon a place to be believed.
+//
+// Inboxes have no history to compare. After a loss each is read from its
+// beginning, without what is still on its way; and a bell with a place from
+// which something was pushed is a reason to read there again.
 //
 // Leases and records are written back by whoever holds the socket. What is left
 // is the difference: a lease and a renewal interval later, those who were known

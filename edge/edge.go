@@ -68,6 +68,7 @@ type Server struct {
 // timing holds what tests shorten and no operator should.
 type timing struct {
 	workingTTL time.Duration
+	requests   rate.Limit // a second, of one socket
 }
 
 // New connects to Redis and prepares an edge. [Server.Close] must be called
@@ -91,7 +92,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 		cfg: cfg, id: wire.NewID(wire.ShortID), redis: c, metrics: newMetrics(), upgrader: newUpgrader(log),
 		sockets: map[*socket]struct{}{}, started: time.Now(),
 		turnstile: rate.NewLimiter(rate.Limit(cfg.AdmitRate), cfg.AdmitRate),
-		timing:    timing{workingTTL: wire.WorkingTTL},
+		timing:    timing{workingTTL: wire.WorkingTTL, requests: requestsPerSecond},
 	}
 	s.log = log.With("edge", s.id)
 	s.strangers = &pool{size: int64(cfg.MaxStrangers), shown: s.metrics.strangers}

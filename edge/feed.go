@@ -36,7 +36,10 @@ type feed struct {
 	mesh   string
 	mark   *bookmark     // what was known when the mesh had peers here before, or nil
 	begun  chan struct{} // closed when the feed listens, or has failed to
-	failed error         // written before begun is closed
+
+	// Written before begun is closed.
+	failed  error
+	listens time.Time // since when bells are heard
 
 	users int // guarded by hub.mu
 
@@ -56,6 +59,7 @@ type feed struct {
 	early   map[uint64]queue.JournalEntry // heard beyond a gap
 	reading bool                          // a goroutine reads the journal
 	doubt   bool                          // something may have been missed
+	notes   []note                        // the last bells about who is here, oldest first
 	ledger  ledger
 	loss    loss
 }
@@ -90,6 +94,7 @@ func (f *feed) begin(ctx context.Context) {
 		f.forget()
 		return
 	}
+	f.listens = time.Now()
 	heads, err := f.server.queue.Heads(ctx, []string{f.mesh})
 	if err == nil && len(heads) != 1 {
 		err = fmt.Errorf("%d heads of one mesh", len(heads))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
@@ -93,5 +94,56 @@ func TestGenerationsAreComparedAsNumbers(t *testing.T) {
 		if got := newer(c.a, c.b); got != c.want {
 			t.Errorf("newer(%s, %s) = %v", c.a, c.b, got)
 		}
+	}
+}
+
+// TestS2_WhoEntersObeysTheBellsOfItsHandshake: one that rang between the answer
+// of the attach script and the entry into the feed has found nobody here.
+func TestS2_WhoEntersObeysTheBellsOfItsHandshake(t *testing.T) {
+	t.Parallel()
+	const key = "member"
+	for name, bell := range map[string]struct {
+		word, a, b string
+		want       closeReason
+	}{
+		"banned":       {bellBanned, key, "", closedBanned},
+		"kicked":       {bellKicked, "somebody listener", "", closedKicked},
+		"disconnected": {bellDisconnected, key, "", closedSentAway},
+		"archived":     {bellArchived, "", "", closedArchived},
+		"taken over":   {bellTaken, "listener", "101", closedReplaced},
+		"another's":    {bellBanned, "other", "", ""},
+		"of before":    {bellTaken, "listener", "99", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, c := quietFeed(t)
+			f.remove(c)
+			c.kind, c.member.Key, c.held.Generation = presence.KindSession, key, "100"
+			long := note{at: time.Now().Add(-time.Hour), word: bellKicked, a: key}
+			f.noted(long)
+			c.asked = time.Now()
+			f.noted(note{time.Now(), bell.word, bell.a, bell.b})
+			f.add(c, presence.Cursor{Epoch: "epoch", Seq: 10, ID: "id10"}, nil)
+			c.catchUpOnBells()
+			if got := c.socket.reason; got != bell.want {
+				t.Errorf("closed for %q, want %q", got, bell.want)
+			}
+		})
+	}
+}
+
+func TestNotesOfBellsAreBounded(t *testing.T) {
+	t.Parallel()
+	f, _ := quietFeed(t)
+	now := time.Now()
+	for i := range 3 * notesKept {
+		f.noted(note{at: now, word: bellKicked, a: fmt.Sprint(i)})
+	}
+	if n := len(f.notesSince(now)); n != notesKept {
+		t.Errorf("%d notes are kept", n)
+	}
+	f.noted(note{at: now.Add(2 * noteKeptFor), word: bellKicked})
+	if n := len(f.notes); n != 1 {
+		t.Errorf("%d notes are left after all that time", n)
 	}
 }

@@ -258,9 +258,40 @@ func TestHelloRestoresWhatWasSavedOfTheMember(t *testing.T) {
 	}
 	again.Write(&wire.SetStats{Stats: wire.Stats{MessagesIn: &messages}})
 	again.Write(&wire.Goodbye{})
-	again.Closed()
+	observer.Event(wire.EventPeerLeft) // else it would go on with the connection before
 	if third := m.Member("ana").Control(e).Ack; third.RestoredStats == nil || third.RestoredStats.MessagesIn != 6 {
 		t.Errorf("statistics of two connections: %+v", third.RestoredStats)
+	}
+}
+
+// TestACommandInBetweenForgetsNothingThatWasSavedOfTheMember: what is saved is
+// the member's, and its commands come and go by hello too.
+func TestACommandInBetweenForgetsNothingThatWasSavedOfTheMember(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string]func(*wire.Hello){
+		"of an existing client": func(h *wire.Hello) { h.SessionPubkey = wire.PublicKey(edgetest.NewKey(t)) },
+		"that passes":           func(h *wire.Hello) { h.Transient = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := edgetest.Start(t)
+			ana := e.NewMesh().Member("ana")
+			daemon := ana.Control(e)
+			messages := 3.0
+			daemon.Write(&wire.SetSummary{Summary: "at work"})
+			daemon.Write(&wire.SetStats{Stats: wire.Stats{MessagesIn: &messages}})
+			daemon.Write(&wire.Goodbye{})
+			awaitSockets(t, e, 0)
+			for range 2 {
+				passing := ana.Control(e, func(h *wire.Hello) { h.SessionID = wire.NewID(wire.ShortID) }, command)
+				passing.Close(1000)
+				awaitSockets(t, e, 0)
+			}
+			ack := ana.Control(e).Ack
+			if ack.LastSummary != "at work" || ack.RestoredStats == nil || ack.RestoredStats.MessagesIn != 3 {
+				t.Errorf("hello_ack: %+v", ack)
+			}
+		})
 	}
 }
 

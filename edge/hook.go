@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ type hooks struct {
 	metrics *metrics
 
 	mu      sync.Mutex
-	here    map[caller]*conn
+	here    map[caller][]*conn // the newest last
 	pending map[caller]pendingStatus
 	limits  map[caller]*rate.Limiter
 }
@@ -52,7 +53,7 @@ type pendingStatus struct {
 
 func newHooks(m *metrics) *hooks {
 	return &hooks{
-		metrics: m, here: map[caller]*conn{}, pending: map[caller]pendingStatus{}, limits: map[caller]*rate.Limiter{},
+		metrics: m, here: map[caller][]*conn{}, pending: map[caller]pendingStatus{}, limits: map[caller]*rate.Limiter{},
 	}
 }
 
@@ -65,7 +66,7 @@ func (h *hooks) enter(c *conn) (wire.Status, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	key := c.caller()
-	h.here[key] = c
+	h.here[key] = append(h.here[key], c)
 	p, ok := h.pending[key]
 	delete(h.pending, key)
 	return p.status, ok && time.Now().Before(p.until)
@@ -74,15 +75,21 @@ func (h *hooks) enter(c *conn) (wire.Status, bool) {
 func (h *hooks) leave(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.here[c.caller()] == c {
-		delete(h.here, c.caller())
+	key := c.caller()
+	h.here[key] = slices.DeleteFunc(h.here[key], func(other *conn) bool { return other == c })
+	if len(h.here[key]) == 0 {
+		delete(h.here, key)
 	}
 }
 
+// find returns the newest connection of a process here, or nil.
 func (h *hooks) find(key caller) *conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.here[key]
+	if conns := h.here[key]; len(conns) > 0 {
+		return conns[len(conns)-1]
+	}
+	return nil
 }
 
 // keep holds a status for a peer that may be about to come.

@@ -47,6 +47,21 @@ func TestAHookSetsTheStatusOfItsOwnProcess(t *testing.T) {
 	}
 }
 
+func TestAHookFindsASessionBehindAPassingConnectionOfItsProcess(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t)
+	m := e.NewMesh()
+	ana := m.Session(e, "ana")
+	h := ana.Opening().(*wire.SessionHello)
+	passing := ana.Member.Control(e, func(c *wire.Hello) { c.PID, c.Cwd, c.Transient = h.PID, h.Cwd, true })
+	passing.Close(1000)
+	awaitSockets(t, e, 1)
+	status, body := callHook(t, e, hookBody(ana, wire.StatusWorking))
+	if status != 200 || body != fmt.Sprintf("{\"ok\":true,\"presence_id\":%q}\n", ana.Ack.PresenceID) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 func TestAHookMustAgreeInProcessAndDirectory(t *testing.T) {
 	t.Parallel()
 	e := edgetest.Start(t)
@@ -111,4 +126,14 @@ func TestBadHookCallsAreAnsweredInTheirOldWords(t *testing.T) {
 			t.Errorf("call %d: %d %s", i, status, got)
 		}
 	}
+}
+
+func awaitSockets(t *testing.T, e *edgetest.Edge, n int) {
+	t.Helper()
+	edgetest.Eventually(t, func() error {
+		if got := e.Server.Sockets(); got != n {
+			return fmt.Errorf("%d sockets, want %d", got, n)
+		}
+		return nil
+	})
 }

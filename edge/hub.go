@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
-	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/queue"
 )
 
@@ -79,6 +79,20 @@ func (h *hub) get(mesh string) *feed {
 	return h.feeds[mesh]
 }
 
+// The first words of the bells that other packages ring.
+const (
+	bellArchived     = "archived"
+	bellBanned       = "banned"
+	bellDisconnected = "disconnected"
+	bellFrame        = "frame"
+	bellGrants       = "grants"
+	bellKicked       = "kicked"
+	bellPolicy       = "policy"
+	bellProfile      = "profile"
+	bellStatus       = "status"
+	bellTaken        = "taken"
+)
+
 // fieldSep separates the fields of a bell's message. JSON never contains it.
 const fieldSep = "\x1f"
 
@@ -148,27 +162,19 @@ func (f *feed) bell(word, rest, message string) error {
 			return errBell
 		}
 		f.readerChanged(bell)
-	case "taken":
-		f.taken(a, b)
-	case "status":
+	case bellStatus:
 		f.statusChanged(a)
-	case "banned":
-		f.banned(a)
-		f.expel(a) // also where it is only in its grace
-	case "kicked":
-		f.sendAway(a, false, wire.CloseKicked, wire.ReasonKicked, closedKicked)
-	case "disconnected":
-		f.sendAway(a, true, wire.CloseNormal, wire.ReasonDisconnected, closedSentAway)
-	case "archived":
-		f.sendAway(everybody, true, wire.CloseKicked, wire.ReasonArchived, closedArchived)
-	case "profile":
-		f.profileChanged(a)
-	case "policy":
+	case bellPolicy:
 		f.policyChanged()
-	case "frame":
+	case bellFrame:
 		f.heardFrame(rest)
-	case "grants":
-		f.grantsChanged()
+	case bellTaken, bellBanned, bellKicked, bellDisconnected, bellArchived, bellProfile, bellGrants:
+		n := note{time.Now(), word, a, b}
+		f.noted(n) // first: who enters in between obeys by itself
+		f.obey(f.members(), n)
+		if word == bellBanned {
+			f.expel(a) // also where it is only in its grace
+		}
 	default:
 		return errBell
 	}

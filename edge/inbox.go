@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type box struct {
 	inboxes   []inbox
 	opened    bool // this connection is a candidate for them
 	busy      presence.Status
-	busyStale bool   // somebody else has changed the status
+	busyStale bool   // Redis may hold another status
 	sent      []sent // pushed on this connection, oldest first
 	window    int    // how many of sent are neither acked nor confirmed
 	acks      bool   // the peer has acked before
@@ -89,13 +90,30 @@ func (b *box) status() presence.Status {
 	return b.busy
 }
 
+// setStatus takes what Redis has answered. It does not unsay a bell: that may
+// tell of a later change.
 func (b *box) setStatus(s presence.Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !s.At.Before(b.busy.At) {
 		b.busy = s
 	}
+}
+
+// doubtStatus says that the status may have changed.
+func (b *box) doubtStatus() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busyStale = true
+}
+
+// takeDoubt reports whether the status is to be read, by whoever asks first.
+func (b *box) takeDoubt() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	stale := b.busyStale
 	b.busyStale = false
+	return stale
 }
 
 // admits reports whether the peer may be given messages of that lane now.
@@ -121,6 +139,29 @@ func (x *inbox) doubt() {
 		x.lanes[j].stale = true
 		x.lanes[j].rings++
 	}
+}
+
+// restart makes the pump look into every lane from its beginning: Redis may
+// have lost messages, so that others take the places of what was pushed, or it
+// may have forgotten that some were acked.
+func (b *box) restart() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.inboxes {
+		x := &b.inboxes[i]
+		for j := range x.lanes {
+			x.lanes[j].after = 0
+		}
+		x.doubt()
+	}
+}
+
+// underWay reports whether a message was pushed on this connection and not
+// acked since.
+func (b *box) underWay(i, j int, e *queue.Entry) bool {
+	return slices.ContainsFunc(b.sent, func(s sent) bool {
+		return s.seq == e.Seq && s.inbox == i && s.lane == j && s.id == e.ID
+	})
 }
 
 func (b *box) find(key string) int {
@@ -149,15 +190,21 @@ func (c *conn) rung(bell *queue.InboxBell) {
 	l := &b.inboxes[i].lanes[j]
 	direct := !l.stale && bell.Prev <= l.after && bell.Seq > l.after &&
 		b.admits(l.name) && b.window < b.limit() && c.socket.out.room()
-	if direct {
+	switch {
+	case direct:
 		c.pushLocked(i, j, &bell.Entry)
-	} else if bell.Seq > l.after {
+	case b.underWay(i, j, &bell.Entry):
+		// It was read before its bell was heard.
+	default:
+		// If it stands where messages were pushed before, then it was acked since,
+		// or Redis went back and it takes the place of another one.
+		l.after = min(l.after, bell.Seq-1)
 		l.stale = true
 		l.rings++
 	}
-	prove := direct && !b.acks
+	look := !direct || !b.acks
 	b.mu.Unlock()
-	if prove || !direct {
+	if look {
 		c.kick()
 	}
 }
@@ -173,7 +220,10 @@ func (c *conn) pushLocked(i, j int, e *queue.Entry) {
 	}
 	c.server.metrics.pushes[kind].Inc()
 	c.socket.put(directPush(c, e))
-	b.sent = append(b.sent, sent{inbox: i, lane: j, seq: e.Seq, id: e.ID, clientID: e.ClientID, at: time.Now()})
+	b.sent = append(b.sent, sent{
+		inbox: i, lane: j, seq: e.Seq, at: time.Now(),
+		id: strings.Clone(e.ID), clientID: strings.Clone(e.ClientID), // parts of a bell, whose body must not stay
+	})
 	b.window++
 	l.after = e.Seq
 	l.repeat = max(l.repeat, e.Seq)
@@ -248,21 +298,25 @@ func (b *box) job(i, j int) laneJob {
 	}
 }
 
-// pushPage pushes what was read. What a bell has pushed meanwhile is skipped.
+// pushPage pushes what was read, unless that is not wanted any more. Bells push
+// nothing past a lane that is being read.
 func (c *conn) pushPage(i, j int, job laneJob, entries []queue.Entry, limit int) {
 	b := &c.box
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.inboxes[i].best || !b.admits(job.lane) {
-		return
-	}
 	l := &b.inboxes[i].lanes[j]
+	if !b.inboxes[i].best || !b.admits(job.lane) || l.after != job.after {
+		return // in the last case what is to be repeated comes before this page
+	}
 	size := 0
 	for k := range entries {
-		size += len(entries[k].Body)
-		if entries[k].Seq > l.after {
-			c.pushLocked(i, j, &entries[k])
+		e := &entries[k]
+		size += len(e.Body)
+		if e.Seq <= l.repeat && b.underWay(i, j, e) {
+			l.after = e.Seq
+			continue
 		}
+		c.pushLocked(i, j, e)
 	}
 	drained := len(entries) == 0 || len(entries) < limit && size < inboxPageBytes/2
 	if drained && l.rings == job.rings {
@@ -270,18 +324,18 @@ func (c *conn) pushPage(i, j int, job laneJob, entries []queue.Entry, limit int)
 	}
 }
 
-// refreshStatus reads the status that a hook has changed elsewhere.
+// refreshStatus reads the status if it may have changed.
 func (c *conn) refreshStatus(ctx context.Context) error {
-	c.box.mu.Lock()
-	stale := c.box.busyStale
-	c.box.mu.Unlock()
-	if !stale {
+	if !c.box.takeDoubt() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, handleWithin)
 	defer cancel()
 	p, here, err := c.server.presence.Get(ctx, c.peer)
-	if err == nil && here {
+	switch {
+	case err != nil:
+		c.box.doubtStatus()
+	case here:
 		c.box.setStatus(p.Status)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
@@ -84,5 +85,56 @@ func TestAnOlderStatusDoesNotOverrideANewerOne(t *testing.T) {
 	b.setStatus(presence.Status{Value: presence.StatusIdle, At: now.Add(-time.Second)})
 	if b.admits(queue.LaneNext) || !b.admits(queue.LaneNow) {
 		t.Error("the older status counts")
+	}
+}
+
+// TestWhatIsRememberedOfAPushHoldsNothingOfItsBell: else a peer that acks
+// nothing would keep hundreds of messages of 64 KiB in the edge's memory.
+func TestWhatIsRememberedOfAPushHoldsNothingOfItsBell(t *testing.T) {
+	t.Parallel()
+	_, c := quietFeed(t)
+	c.box = *newTestBox() //nolint:govet // nobody else has it yet
+	bell := &queue.InboxBell{Inbox: "k", Lane: queue.LaneNext, Entry: queue.Entry{Seq: 1, ID: "the id", ClientID: "client", Body: "{}"}}
+	c.rung(bell)
+	if len(c.box.sent) != 1 {
+		t.Fatal("not pushed")
+	}
+	s := c.box.sent[0]
+	if unsafe.StringData(s.id) == unsafe.StringData(bell.ID) || unsafe.StringData(s.clientID) == unsafe.StringData(bell.ClientID) {
+		t.Error("an id is a part of the bell")
+	}
+}
+
+func TestABellOfAStatusOutlastsAnAnswerFromBeforeIt(t *testing.T) {
+	t.Parallel()
+	b := newTestBox()
+	b.doubtStatus()
+	b.setStatus(presence.Status{Value: presence.StatusWorking, At: time.Now()})
+	if !b.takeDoubt() || b.takeDoubt() {
+		t.Error("the status is to be read, once")
+	}
+}
+
+// TestQ3_ARepeatIsNotOvertakenByAReadThatWasUnderWay: what was read before the
+// lane went back lies behind what is to be repeated.
+func TestQ3_ARepeatIsNotOvertakenByAReadThatWasUnderWay(t *testing.T) {
+	t.Parallel()
+	_, c := quietFeed(t)
+	c.box = *newTestBox() //nolint:govet // nobody else has it yet
+	c.box.acks = true
+	pushed(&c.box, 3, time.Minute)
+	lane := &c.box.inboxes[0].lanes[1]
+	lane.stale = true
+	job := c.box.job(0, 1)
+	if !c.box.rewind(time.Now().Add(-repeatAfter)) {
+		t.Fatal("nothing was overdue")
+	}
+	c.pushPage(0, 1, job, []queue.Entry{{Seq: 5, ID: "five", Body: "{}"}}, inboxPage)
+	if lane.after >= 3 || !lane.stale {
+		t.Errorf("the lane stands at %d, stale %v: message 3 is not repeated", lane.after, lane.stale)
+	}
+	c.pushPage(0, 1, c.box.job(0, 1), []queue.Entry{{Seq: 3, ID: "three", Body: "{}"}, {Seq: 5, ID: "five", Body: "{}"}}, inboxPage)
+	if lane.after != 5 || lane.stale || len(c.box.sent) != 2 {
+		t.Errorf("the lane stands at %d, stale %v, %d sent", lane.after, lane.stale, len(c.box.sent))
 	}
 }

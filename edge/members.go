@@ -63,8 +63,8 @@ func (f *feed) members() []*conn {
 func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
 // taken closes whoever spoke for a peer before the given generation did.
-func (f *feed) taken(peer, generation string) {
-	for _, c := range f.members() {
+func taken(conns []*conn, peer, generation string) {
+	for _, c := range conns {
 		if c.peer.ID == peer && newer(generation, c.held.Generation) {
 			c.close(wire.CloseNormal, wire.ReasonSessionReplaced, closedReplaced)
 		}
@@ -74,9 +74,7 @@ func (f *feed) taken(peer, generation string) {
 // statusChanged has the pump of a peer read its status, which may admit lanes.
 func (f *feed) statusChanged(peer string) {
 	if c := f.holder(peer); c != nil {
-		c.box.mu.Lock()
-		c.box.busyStale = true
-		c.box.mu.Unlock()
+		c.box.doubtStatus()
 		c.kick()
 	}
 }
@@ -95,8 +93,8 @@ func (f *feed) readerChanged(b queue.ReaderBell) {
 }
 
 // banned closes a member's sockets. It reports whether there were any.
-func (f *feed) banned(member string) (here bool) {
-	for _, c := range f.members() {
+func banned(conns []*conn, member string) (here bool) {
+	for _, c := range conns {
 		if c.member.Key == member {
 			here = true
 			c.close(wire.CloseBanned, wire.ReasonBanned, closedBanned)
@@ -109,11 +107,12 @@ func (f *feed) banned(member string) (here bool) {
 const everybody = "*"
 
 // sendAway closes the sockets of a member or of peers, who are named with blanks
-// between them, and with them their leases: who is removed has left. Member connections are spared unless all is
-// set, because their clients would only come back at once.
-func (f *feed) sendAway(target string, all bool, code wire.CloseCode, reason string, why closeReason) {
+// between them, and with them their leases: who is removed has left. Member
+// connections are spared unless all is set, because their clients would only
+// come back at once.
+func sendAway(conns []*conn, target string, all bool, code wire.CloseCode, reason string, why closeReason) {
 	targets := strings.Fields(target)
-	for _, c := range f.members() {
+	for _, c := range conns {
 		hit := target == everybody || slices.Contains(targets, c.member.Key) || slices.Contains(targets, c.peer.ID)
 		if hit && (all || c.kind == presence.KindSession) {
 			// Who disconnects itself gets its answer first.
@@ -155,7 +154,7 @@ func (f *feed) checkBans(ctx context.Context) error {
 		return err
 	}
 	for _, m := range members {
-		if m.RevokedAt != nil && f.banned(m.Key) {
+		if m.RevokedAt != nil && banned(f.members(), m.Key) {
 			f.expel(m.Key)
 		}
 	}
@@ -228,8 +227,9 @@ func (f *feed) policyChanged() {
 	})
 }
 
-// profileChanged tells a member's connections what an admin has changed.
-func (f *feed) profileChanged(member string) {
+// profileChanged tells those connections that are a member's what an admin has
+// changed.
+func (f *feed) profileChanged(conns []*conn, member string) {
 	s := f.server
 	s.spawn(func() {
 		ctx, cancel := context.WithTimeout(s.base, handleWithin)
@@ -247,9 +247,8 @@ func (f *feed) profileChanged(member string) {
 			Event: wire.EventProfileUpdated, EventData: data, MessageID: newEventID(), MeshID: f.mesh,
 			CreatedAt: wire.At(time.Now()),
 		})
-		for _, c := range f.members() {
+		for _, c := range conns {
 			if c.member.Key == member {
-				c.setRole(m.Role)
 				c.socket.put(push)
 			}
 		}

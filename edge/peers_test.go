@@ -3,11 +3,13 @@ package edge_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/claudemesh/claudemesh/edge"
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -270,4 +272,40 @@ func TestTheStatusOfAMessageCanBeAsked(t *testing.T) {
 	if got := ask(ana.Send("*", "y")); !got.Delivered || len(got.Recipients) != 2 {
 		t.Errorf("broadcast: %+v", got)
 	}
+}
+
+func TestALongListCountsAsManyRequests(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t, withoutNewRequests())
+	m := e.NewMesh()
+	ana, bob := m.Session(e, "ana"), m.Session(e, "bob")
+	cost := func(ask func()) int {
+		t.Helper()
+		before, _ := e.Server.RequestsLeft(bob.Key())
+		ask()
+		after, here := e.Server.RequestsLeft(bob.Key())
+		if !here {
+			t.Fatal("bob is not here")
+		}
+		return int(math.Round(before - after))
+	}
+	if got := cost(func() { bob.List() }); got != 1 {
+		t.Errorf("a short list counts as %d requests", got)
+	}
+	bio := strings.Repeat("b", 3900)
+	for range 20 {
+		p := ana.Member.Session(e)
+		p.Write(&wire.SetSummary{Summary: strings.Repeat("s", 4000)})
+		p.Write(&wire.SetProfile{Profile: wire.Profile{Bio: &bio}})
+		p.Settle()
+	}
+	if got := cost(func() { bob.List() }); got < 5 {
+		t.Errorf("a list of 160 KB counts as %d requests", got)
+	}
+}
+
+// withoutNewRequests leaves sockets with the requests that they begin with, so
+// that the speed of the machine does not matter.
+func withoutNewRequests() edgetest.Option {
+	return edgetest.WithServer(func(s *edge.Server) { s.SetRequests(1e-6) })
 }

@@ -43,6 +43,12 @@ func (c *conn) kickAll() {
 	c.kick()
 }
 
+// restart makes the pump read every inbox from its beginning.
+func (c *conn) restart() {
+	c.box.restart()
+	c.kick()
+}
+
 // start lets the pump run: the peer has its hello_ack.
 func (c *conn) start() {
 	c.pump.mu.Lock()

@@ -24,15 +24,21 @@ func (c *conn) peers(ctx context.Context) ([]wire.PeerInfo, error) {
 		return nil, err
 	}
 	peers := make([]wire.PeerInfo, 0, len(roster))
+	size := 0
 	for i := range roster {
+		size += len(roster[i].Record)
 		p, ok := info(&roster[i])
 		hidden := p.Visible != nil && !*p.Visible
 		if ok && (!hidden || p.MemberPubkey == c.member.Key) {
 			peers = append(peers, p)
 		}
 	}
+	c.socket.limit.charge(size)
 	return peers, nil
 }
+
+// memberBytes is about how long a member is in a list.
+const memberBytes = 256
 
 // listMembers says who may come in, and who of them is here.
 func (c *conn) listMembers(ctx context.Context, m *wire.ListMembers) error {
@@ -44,6 +50,7 @@ func (c *conn) listMembers(ctx context.Context, m *wire.ListMembers) error {
 	if err != nil {
 		return err
 	}
+	c.socket.limit.charge(memberBytes * len(members))
 	online := map[string]bool{}
 	for i := range peers {
 		online[peers[i].MemberPubkey] = true

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -20,6 +21,17 @@ type record struct {
 	// Before holds the statistics of the member's earlier connections, which
 	// are remembered beyond each of them.
 	Before *wire.RestoredStats `json:"before,omitempty"`
+
+	// Earlier is the same for the summary, until this connection has its own.
+	Earlier *string `json:"earlier,omitempty"`
+}
+
+// lastSummary is the last one of the member, "" if there was none.
+func (r *record) lastSummary() string {
+	if last := cmp.Or(r.Summary, r.Earlier); last != nil {
+		return *last
+	}
+	return ""
 }
 
 // totals adds the statistics of this connection to those before it. It is nil
@@ -82,6 +94,7 @@ func freshRecord(c *conn, a *admission) record {
 	}
 	if a.saved != nil {
 		r.Before = a.saved.totals()
+		r.Earlier = cmp.Or(a.saved.Summary, a.saved.Earlier)
 		r.Profile = a.saved.Profile
 		if a.saved.Visible != nil {
 			r.Visible = a.saved.Visible

@@ -160,7 +160,7 @@ func (r *renewer) settle(ctx context.Context, c *conn, o presence.RenewOutcome, 
 		c.close(wire.CloseRestarting, wire.ReasonRestarting, closedGone)
 	case presence.Restored:
 		c.log.WarnContext(ctx, "lease was restored")
-		c.boundAt = time.Time{} // what was lost with it may include the binding
+		c.boundAt.set(time.Unix(0, 0)) // what was lost with it may include the binding
 		r.bindAgain(ctx, c, now)
 		c.reopen()
 	case presence.Renewed:
@@ -174,18 +174,18 @@ func (c *conn) reopen() {
 	c.box.mu.Lock()
 	c.box.opened = false
 	c.box.mu.Unlock()
-	c.kickAll()
+	c.restart()
 }
 
 func (r *renewer) bindAgain(ctx context.Context, c *conn, now time.Time) {
-	if c.kind != presence.KindSession || now.Sub(c.boundAt) < bindAgainAfter {
+	if c.kind != presence.KindSession || now.Sub(c.boundAt.get()) < bindAgainAfter {
 		return
 	}
 	if err := r.server.registry.BindSession(ctx, c.peer.Mesh, c.key, c.member.Key); err != nil {
 		c.log.WarnContext(ctx, "bind session again", "err", err)
 		return // at the next renewal: a lost registry may be restored
 	}
-	c.boundAt = now
+	c.boundAt.set(now)
 }
 
 // compareHeads finds journals that are ahead of what was heard: a subscription

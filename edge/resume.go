@@ -60,7 +60,7 @@ func (s *Server) goOn(ctx context.Context, k *socket, a *admission, t *resumeTok
 		return resumeRefused, err
 	}
 	c := s.newConn(k, f, a)
-	c.boundAt = t.bound
+	c.boundAt.set(t.bound)
 	got, err := s.presence.Resume(ctx, presence.Resumption{
 		Held: presence.Held{
 			Peer: c.peer, Generation: t.generation, Edge: s.id, Conn: wire.NewID(wire.ShortID),
@@ -133,7 +133,7 @@ func (c *conn) resumeToken(a *admission) string {
 	}
 	token, err := c.server.tokens.seal(&resumeToken{
 		kind: c.kind, mesh: c.peer.Mesh, member: c.member.Key, session: a.session, peer: c.peer.ID,
-		generation: c.held.Generation, pid: c.about.PID, whileWorking: c.about.WhileWorking, bound: c.boundAt,
+		generation: c.held.Generation, pid: c.about.PID, whileWorking: c.about.WhileWorking, bound: c.boundAt.get(),
 	})
 	if err != nil {
 		c.log.Error("make resume token", "err", err)

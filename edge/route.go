@@ -17,9 +17,13 @@ const (
 	handleWithin = 8 * time.Second
 
 	// requestsPerSecond and requestBurst bound what one socket may ask. Sends
-	// have a limit of their own, and acks are work that the peer saves us.
+	// have a limit of their own, and acks of what was pushed to it are work that
+	// the peer saves us.
 	requestsPerSecond = 50
 	requestBurst      = 200
+
+	// bytesPerRequest is how much of a list counts as one more request.
+	bytesPerRequest = 32 << 10
 
 	// hastePause is how long the reading of a socket stops that goes beyond.
 	hastePause = 100 * time.Millisecond
@@ -28,11 +32,17 @@ const (
 // frameLimit bounds how fast one socket may ask.
 type frameLimit struct{ bucket *rate.Limiter }
 
-func newFrameLimit() *frameLimit {
-	return &frameLimit{rate.NewLimiter(requestsPerSecond, requestBurst)}
+func newFrameLimit(perSecond rate.Limit) *frameLimit {
+	return &frameLimit{rate.NewLimiter(perSecond, requestBurst)}
 }
 
 func (l *frameLimit) allow() bool { return l.bucket.Allow() }
+
+// charge counts a list that was read for a request: those of a mesh whose peers
+// say much of themselves have megabytes.
+func (l *frameLimit) charge(size int) {
+	l.bucket.ReserveN(time.Now(), min(size/bytesPerRequest, requestBurst))
+}
 
 // handle takes one frame. It runs in the socket's read loop, so that frames
 // take effect, and answers leave, in the order in which they came.

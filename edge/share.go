@@ -39,11 +39,10 @@ func (c *conn) share(ctx context.Context, m wire.Message) error {
 
 // asker is this peer as the commons see it.
 func (c *conn) asker() *commons.Caller {
-	r, member := c.copyRecord(), c.member
-	member.Role = c.roleNow()
+	r := c.copyRecord()
 	return &commons.Caller{
 		Peer: c.peer, Generation: c.held.Generation, Lease: c.lease(), Key: c.key, Hello: c.kind != presence.KindSession, OneShot: c.about.Transient || c.kind == presence.KindClaim,
-		Member: member, Name: r.DisplayName, Groups: r.Groups, Reply: c.socket.send,
+		Member: c.member, Name: r.DisplayName, Groups: r.Groups, Reply: c.socket.send,
 	}
 }
 

@@ -46,7 +46,8 @@
 // such a peer returns, which then is not announced, and with [Watcher.Forget]
 // when it did not. Neither needs a generation, which is lost too: the former
 // goes by the epoch of the journal, which is another one when data were lost,
-// the latter announces once in an epoch.
+// the latter announces once in an epoch, and nobody whose leaving is in the
+// journal behind the place up to which the caller has heard it.
 //
 // # How it is tested
 //

@@ -21,6 +21,14 @@ const forgottenFor = time.Hour
 // now.
 var ErrHold = errors.New("presence: on hold")
 
+// ErrBehind says that the journal holds more than the caller has heard: it may
+// say of those who are missing that they have left.
+var ErrBehind = errors.New("presence: the journal has to be read first")
+
+// maxAhead bounds the entries behind the caller's place that are looked through
+// for those who have left.
+const maxAhead = 64
+
 // Known is a peer as others were told of it.
 type Known struct {
 	Peer
@@ -33,16 +41,18 @@ type Known struct {
 // Forget announces as left those of whom Redis has lost lease and record, and
 // says nothing of all others: whoever comes back, or is written back by its
 // edge, must have had the time for it. Any number of processes may say so; the
-// mesh hears it once. Forget returns [ErrHold] when Redis is not to be believed
-// just now.
-func (w *Watcher) Forget(ctx context.Context, mesh string, ps []Known) error {
+// mesh hears it once. Heard is the place up to which the caller has followed the
+// journal: those who have left behind it are not announced again. Forget returns
+// [ErrHold] when Redis is not to be believed just now, and [ErrBehind] when that
+// place is too far back, or is in no journal.
+func (w *Watcher) Forget(ctx context.Context, mesh string, heard Cursor, ps []Known) error {
 	held, ok := w.warrant(ctx, w.store.rdb.Partition(mesh))
 	if !ok {
 		return ErrHold
 	}
 	calls := make([]redis.Call, len(ps))
 	for i, p := range ps {
-		calls[i] = w.store.forgetting(p, held)
+		calls[i] = w.store.forgetting(p, heard, held)
 	}
 	var errs []error
 	for i, cmd := range w.store.rdb.RunAll(ctx, calls) {
@@ -50,6 +60,8 @@ func (w *Watcher) Forget(ctx context.Context, mesh string, ps []Known) error {
 		switch {
 		case err != nil:
 			errs = append(errs, failed("forget", err))
+		case len(answer) == 1:
+			errs = append(errs, ErrBehind)
 		case len(answer) == 3:
 			seq, _ := parseCount(answer[2])
 			w.owe(Left{
@@ -60,7 +72,7 @@ func (w *Watcher) Forget(ctx context.Context, mesh string, ps []Known) error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) forgetting(p Known, held warrant) redis.Call {
+func (s *Store) forgetting(p Known, heard Cursor, held warrant) redis.Call {
 	data, err := json.Marshal(struct {
 		Name   string `json:"name"`
 		Pubkey string `json:"pubkey"`
@@ -69,7 +81,7 @@ func (s *Store) forgetting(p Known, held warrant) redis.Call {
 		data = []byte("{}") // strings can always be encoded
 	}
 	keys, args := s.subject(p.Peer, newEpoch(), held.runID, held.latest,
-		p.Member, p.Key, joinFlags(Presence{Announced: true, Everyone: p.Everyone}), data, millis(forgottenFor))
+		p.Member, p.Key, joinFlags(Presence{Announced: true, Everyone: p.Everyone}), data, millis(forgottenFor), heard.String(), maxAhead)
 	return redis.Call{
 		Script: s.scripts.forget, Keys: append(keys, forgottenKey(s.rdb.Tag(p.Mesh), p.Mesh)), Args: args,
 	}

@@ -26,12 +26,13 @@ func TestL2_WhomRedisForgotIsAnnouncedOnceByAnyNumberOfWatchers(t *testing.T) {
 	back := b.session("here")
 	back.Known = testEpoch
 	b.attach(back)
+	heard := b.head()
 	var all sync.WaitGroup
 	for _, w := range watchers {
 		all.Go(func() {
 			// A watcher whose contact a crowded machine has just broken waits.
 			eventually(t, patience, func() error {
-				return w.Forget(t.Context(), b.mesh, []Known{known(gone), known(here)})
+				return w.Forget(t.Context(), b.mesh, heard, []Known{known(gone), known(here)})
 			})
 		})
 	}
@@ -46,10 +47,11 @@ func TestL2_WhomRedisForgotIsAnnouncedOnceByAnyNumberOfWatchers(t *testing.T) {
 		}
 		return nil
 	})
-	if l := seen.left[0]; l.ID != "gone" || l.Member != alice || l.Key != "key-gone" || l.Generation <= gone.Generation {
+	l := seen.first()
+	if l.ID != "gone" || l.Member != alice || l.Key != "key-gone" || l.Generation <= gone.Generation {
 		t.Errorf("cleaned up %+v", l)
 	}
-	if again := b.attach(b.session("gone")); again.Outcome != Joined || again.Generation <= seen.left[0].Generation {
+	if again := b.attach(b.session("gone")); again.Outcome != Joined || again.Generation <= l.Generation {
 		t.Errorf("back as %+v", again)
 	}
 }
@@ -60,15 +62,85 @@ func TestL1_NobodyIsForgottenDuringAHold(t *testing.T) {
 	gone := b.attach(b.session("gone"))
 	b.flushAll()
 	w := NewWatcher(b.store, WatcherOptions{Edge: "edgeA"}) // has never been in contact
-	if err := w.Forget(t.Context(), b.mesh, []Known{known(gone)}); !errors.Is(err, ErrHold) {
+	if err := w.Forget(t.Context(), b.mesh, b.head(), []Known{known(gone)}); !errors.Is(err, ErrHold) {
 		t.Errorf("got %v", err)
 	}
 	now := b.redisNow().UnixMilli()
-	call := b.store.forgetting(known(gone), warrant{latest: now - 1})
+	call := b.store.forgetting(known(gone), b.head(), warrant{latest: now - 1})
 	if answer, err := b.rdb.Run(t.Context(), call.Script, call.Keys, call.Args...).StringSlice(); err != nil || len(answer) != 0 {
 		t.Errorf("later than meant: %q, %v", answer, err)
 	}
 	b.wantEvents()
+}
+
+// head is the place of somebody who has heard everything.
+func (b *bench) head() Cursor {
+	b.Helper()
+	got, err := b.rdb.Raw().HMGet(b.Context(), b.store.opt.JournalKeys(b.mesh)[1], "epoch", "jseq", "jid").Result()
+	b.must(err)
+	var c Cursor
+	c.Epoch, _ = got[0].(string)
+	seq, _ := got[1].(string)
+	c.Seq, _ = parseCount(seq)
+	c.ID, _ = got[2].(string)
+	return c
+}
+
+// TestL2_WhoHasLeftIsNotForgottenToo has an edge compare what it was told with
+// the roster while the leaving of somebody is on its way to it: cut off, or just
+// as the departures of an outage are settled.
+func TestL2_WhoHasLeftIsNotForgottenToo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	w, _ := b.watch(b.store, WatcherOptions{Edge: "edgeA"})
+	b.trusting(w)
+	gone, lost := b.attach(b.session("gone")), b.attach(b.session("lost"))
+	heard := b.head()
+	b.must(b.store.Leave(t.Context(), gone.Held))
+	b.must(b.rdb.Raw().Del(t.Context(), b.store.LeaseKey(lost.Peer)).Err())
+	b.must(b.rdb.Raw().HDel(t.Context(), rosterKey(b.rdb.Tag(b.mesh), b.mesh), "lost").Err())
+	for range 2 {
+		eventually(t, patience, func() error {
+			return w.Forget(t.Context(), b.mesh, heard, []Known{known(gone), known(lost)})
+		})
+	}
+	b.wantEvents("peer_joined gone", "peer_joined lost", "peer_left gone", "peer_left lost")
+}
+
+func TestL2_WhoHasNotHeardTheJournalForgetsNobody(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	w, _ := b.watch(b.store, WatcherOptions{Edge: "edgeA"})
+	b.trusting(w)
+	gone := b.attach(b.session("gone"))
+	first := b.head()
+	b.must(b.rdb.Raw().HDel(t.Context(), rosterKey(b.rdb.Tag(b.mesh), b.mesh), "gone").Err())
+	b.must(b.rdb.Raw().Del(t.Context(), b.store.LeaseKey(gone.Peer)).Err())
+	want := []string{"peer_joined gone"}
+	for i := range maxAhead + 1 {
+		id := fmt.Sprint("p", i)
+		b.attach(b.session(id))
+		want = append(want, "peer_joined "+id)
+	}
+	for name, heard := range map[string]Cursor{
+		"too far behind":    first,
+		"another journal":   {Epoch: "other", Seq: first.Seq, ID: first.ID},
+		"another entry":     {Epoch: first.Epoch, Seq: first.Seq, ID: "other"},
+		"ahead of all":      {Epoch: first.Epoch, Seq: 1 << 40, ID: "later"},
+		"no journal at all": {},
+	} {
+		eventually(t, patience, func() error {
+			err := w.Forget(t.Context(), b.mesh, heard, []Known{known(gone)})
+			if errors.Is(err, ErrHold) {
+				return err
+			}
+			if !errors.Is(err, ErrBehind) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			return nil
+		})
+	}
+	b.wantEvents(want...)
 }
 
 func TestL1_TheReturnOfWhomRedisForgotIsNotAnnounced(t *testing.T) {

@@ -215,3 +215,14 @@ func TestRosterIsInTheOrderOfComing(t *testing.T) {
 		t.Fatalf("%d peers", len(roster))
 	}
 }
+
+func TestAPassingHelloSavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	passing := b.session("p")
+	passing.Hello, passing.Transient = true, true
+	b.must(b.store.Leave(t.Context(), b.attach(passing).Held))
+	if saved, ok, err := b.store.Saved(t.Context(), b.mesh, alice); ok || err != nil {
+		t.Errorf("saved %+v, %v", saved, err)
+	}
+}

@@ -74,7 +74,7 @@ func (m *model) depart(id string) {
 	if p.announced && !p.transient {
 		m.tell("peer_left", id)
 	}
-	if p.hello {
+	if p.hello && !p.transient {
 		m.saved[p.member] = true
 	}
 	*p = modelPeer{}
@@ -145,7 +145,7 @@ func (m *model) detach(t *rapid.T) {
 		m.depart(h.ID)
 	case mine:
 		p.lease = "detached"
-		if p.hello {
+		if p.hello && !p.transient {
 			m.saved[p.member] = true
 		}
 	}

@@ -36,7 +36,7 @@ func newScripts(source func(name string) string, journalLua string) scripts {
 		detach:  redis.NewScript(source("detach"), record, journalLua, depart),
 		leave:   redis.NewScript(source("leave"), record, journalLua, depart),
 		settle:  redis.NewScript(source("settle"), record, journalLua, depart),
-		forget:  redis.NewScript(source("forget"), record, journalLua),
+		forget:  redis.NewScript(source("forget"), record, journalLua, source("reach")),
 		update:  redis.NewScript(source("update"), record, journalLua),
 		status:  redis.NewScript(source("status"), record, source("rule")),
 		beat:    redis.NewScript(source("beat")),

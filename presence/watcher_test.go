@@ -50,10 +50,23 @@ func (w *witness) options(edge string) WatcherOptions {
 	}
 }
 
+// cleaned counts the attachments that were cleaned up after. One that takes
+// long is cleaned up after by others, too, so the calls are not counted.
 func (w *witness) cleaned() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.left)
+	of := map[string]bool{}
+	for _, l := range w.left {
+		of[l.ID+" "+l.Generation] = true
+	}
+	return len(of)
+}
+
+// first is who was cleaned up after first.
+func (w *witness) first() Left {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left[0]
 }
 
 // watch runs a watcher until the test ends or stop is called.

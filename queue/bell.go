@@ -44,7 +44,9 @@ func ParseInboxBell(message string) (InboxBell, bool) {
 	}, true
 }
 
-// ParseJournalBell reads a bell whose first word is [BellJournal].
+// ParseJournalBell reads a bell whose first word is [BellJournal]. Ids of
+// entries are kept for long, so theirs is no part of message, which would stay
+// with it.
 func ParseJournalBell(message string) (JournalEntry, bool) {
 	f := strings.SplitN(message, bellJoint, 12)
 	if len(f) != 12 || f[0] != BellJournal {
@@ -55,7 +57,7 @@ func ParseJournalBell(message string) (JournalEntry, bool) {
 		return JournalEntry{}, false
 	}
 	return JournalEntry{
-		Seq: n[0], Prev: n[1], ID: f[3], At: int64(n[2]), Kind: JournalKind(f[5]), Event: f[6],
+		Seq: n[0], Prev: n[1], ID: strings.Clone(f[3]), At: int64(n[2]), Kind: JournalKind(f[5]), Event: f[6],
 		Member: f[7], Peer: f[8], Target: f[9], Flags: f[10], Body: f[11],
 	}, true
 }

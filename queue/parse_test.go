@@ -3,6 +3,7 @@ package queue
 import (
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/claudemesh/claudemesh/infra/redistest"
 )
@@ -102,4 +103,18 @@ func FuzzBells(f *testing.F) {
 			t.Errorf("%q was read as %+v", s, r)
 		}
 	})
+}
+
+// TestAnIDThatIsKeptHoldsNothingOfItsBell: an edge remembers the ids of many
+// entries, and must not keep their bodies with them.
+func TestAnIDThatIsKeptHoldsNothingOfItsBell(t *testing.T) {
+	t.Parallel()
+	message := strings.Join([]string{"journal", "1", "0", "the id", "5", "msg", "", "m", "p", "*", "s", "{}"}, bellJoint)
+	e, ok := ParseJournalBell(message)
+	if !ok || e.ID != "the id" {
+		t.Fatalf("read %+v, %v", e, ok)
+	}
+	if unsafe.StringData(e.ID) == unsafe.StringData(message[strings.Index(message, "the id"):]) {
+		t.Error("the id is a part of the bell")
+	}
 }

@@ -69,8 +69,10 @@ func (s *Commons) registerAPIKeys() {
 // away what it may not do itself.
 func (s *Commons) createAPIKey(ctx context.Context, who *Caller, m *wire.APIKeyCreate) (wire.Message, error) {
 	now := time.Now().UnixMilli()
-	if slices.Contains(m.Capabilities, wire.KeyAdmin) && who.Member.Role != wire.RoleAdmin {
-		return nil, refuse(wire.CodeForbidden, "only an admin can make a key for admins")
+	if slices.Contains(m.Capabilities, wire.KeyAdmin) {
+		if err := s.needsAdmin(ctx, who, refuse(wire.CodeForbidden, "only an admin can make a key for admins")); err != nil {
+			return nil, err
+		}
 	}
 	if m.ExpiresAt != nil && m.ExpiresAt.UnixMilli() <= now {
 		return nil, refuse(wire.CodeInvalidArgs, "expiresAt is past")
@@ -166,10 +168,14 @@ func (s *Commons) listAPIKeys(ctx context.Context, who *Caller, m *wire.APIKeyLi
 	if err != nil {
 		return nil, err
 	}
+	admin, err := s.isAdmin(ctx, who)
+	if err != nil {
+		return nil, err
+	}
 	reply := &wire.APIKeyListResponse{Keys: []wire.APIKey{}, ReqID: m.ReqID}
 	for _, id := range oldestFirst(records, func(r apiKeyRecord) int64 { return r.At }) {
 		r := records[id]
-		if !who.mayChange(r.Owner) {
+		if !admin && r.Owner != who.Member.Key {
 			continue
 		}
 		reply.Keys = append(reply.Keys, wire.APIKey{
@@ -192,12 +198,16 @@ func orNever(ms int64) *wire.Time {
 // revokeAPIKey ends a key of the caller's, or for an admin any.
 func (s *Commons) revokeAPIKey(ctx context.Context, who *Caller, m *wire.APIKeyRevoke) (wire.Message, error) {
 	reply := &wire.APIKeyRevokeResponse{ReqID: m.ReqID}
-	err := retry(ctx, func() error {
+	admin, err := s.isAdmin(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	err = retry(ctx, func() error {
 		all, err := s.all(ctx, who.Peer.Mesh, apiKeyShelf)
 		if err != nil {
 			return err
 		}
-		ids, err := keysNamed(all, m.ID, who)
+		ids, err := keysNamed(all, m.ID, func(r apiKeyRecord) bool { return admin || r.Owner == who.Member.Key })
 		if err != nil {
 			return err
 		}
@@ -217,18 +227,18 @@ func (s *Commons) revokeAPIKey(ctx context.Context, who *Caller, m *wire.APIKeyR
 
 // keysNamed are the keys that the caller may end and whose id begins like this.
 // A whole id names one, ended or not; its beginning those that are in use.
-func keysNamed(all map[string]string, start string, who *Caller) ([]string, error) {
+func keysNamed(all map[string]string, start string, may func(apiKeyRecord) bool) ([]string, error) {
 	records, err := decodeAll[apiKeyRecord](all)
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := records[start]; ok && who.mayChange(r.Owner) {
+	if r, ok := records[start]; ok && may(r) {
 		return []string{start}, nil
 	}
 	now := time.Now().UnixMilli()
 	var ids []string
 	for id, r := range records {
-		if strings.HasPrefix(id, start) && who.mayChange(r.Owner) && !r.ended(now) {
+		if strings.HasPrefix(id, start) && may(r) && !r.ended(now) {
 			ids = append(ids, id)
 		}
 	}

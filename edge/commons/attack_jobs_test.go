@@ -57,7 +57,7 @@ func TestAMeshWithThousandsOfSlowJobsDoesNotHoldUpTheOthersOfItsPartition(t *tes
 	}
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the other mesh's job was not begun")
 	}
 	if n := held.Load(); n > 2*jobsOfMesh {

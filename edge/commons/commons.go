@@ -81,20 +81,15 @@ type Caller struct {
 	Peer       presence.Peer
 	Generation string
 	Lease      queue.Lease
-	Key        string // shown to others: session key if there is one, else member key
-	Hello      bool   // it said hello, not session_hello
-	OneShot    bool   // it came for one command, and its leaving means nothing
-	Member     registry.Member
-	Name       string // as shown to others
+	Key        string          // shown to others: session key if there is one, else member key
+	Hello      bool            // it said hello, not session_hello
+	OneShot    bool            // it came for one command, and its leaving means nothing
+	Member     registry.Member // as it was at hello: for its role, see isAdmin
+	Name       string          // as shown to others
 	Groups     []wire.Group
 
 	// Reply sends a frame to the caller, for requests with several answers.
 	Reply func(wire.Message)
-}
-
-// mayChange reports whether the caller may change what is another member's.
-func (c *Caller) mayChange(owner string) bool {
-	return c.Member.Key == owner || c.Member.Role == wire.RoleAdmin
 }
 
 // New builds the commons.

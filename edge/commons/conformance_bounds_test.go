@@ -37,7 +37,7 @@ var bounds = []struct {
 	{"MCP servers", serverShelf},
 	{"calls, and requests for files, that wait for an answer", callShelf},
 	{"those of one peer", openCallsShelf("")},
-	{"vault entries of a member", vaultShelf(&Caller{})},
+	{"vault entries of a member", vaultShelf("")},
 	{"watches", watchShelf},
 	{"those of one peer", watchesShelf("")},
 	{"webhooks", webhookShelf},

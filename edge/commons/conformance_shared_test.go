@@ -184,6 +184,17 @@ func vaultLines() []line {
 			reply: answered(func(_ *cast, r *wire.VaultAck) error { return is(r.Action == wire.VaultDeleted) }),
 			wrong: refuses(map[wire.Code]wire.Request{wire.CodeInvalidArgument: &wire.VaultDelete{Key: tooMuch, ReqID: reqID()}}),
 		},
+		{
+			frame: wire.TypeVaultClear, by: byBoss, ask: func(*cast) wire.Request { return &wire.VaultClear{ReqID: reqID()} },
+			reply: answered(func(_ *cast, r *wire.VaultAck) error { return is(r.Action == wire.VaultNotFound) }),
+			wrong: refuses(map[wire.Code]wire.Request{
+				wire.CodeInvalidArgument: &wire.VaultClear{Target: tooMuch, ReqID: reqID()},
+				wire.CodeNotFound:        &wire.VaultClear{Target: "ana", ReqID: reqID()},
+			}),
+		},
+		{frame: wire.TypeVaultClear, wrong: refuses(map[wire.Code]wire.Request{
+			wire.CodeForbidden: &wire.VaultClear{ReqID: reqID()},
+		})},
 	}
 }
 

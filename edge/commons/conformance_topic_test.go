@@ -95,6 +95,16 @@ func topicLines() []line {
 			frame: wire.TypeTopicLeave, by: byBob, ask: func(*cast) wire.Request { return &wire.TopicLeave{Topic: quoted, ReqID: reqID()} },
 			wrong: refuses(map[wire.Code]wire.Request{wire.CodeTopicNotFound: &wire.TopicLeave{Topic: none, ReqID: reqID()}}),
 		},
+		{frame: wire.TypeTopicDelete, by: byBob, wrong: refuses(map[wire.Code]wire.Request{
+			wire.CodeForbidden: &wire.TopicDelete{Topic: quoted, ReqID: reqID()},
+		})},
+		{
+			frame: wire.TypeTopicDelete, ask: func(c *cast) wire.Request {
+				join(c.bob, quoted)
+				return &wire.TopicDelete{Topic: quoted, ReqID: reqID()}
+			}, told: event(wire.EventTopicDeleted),
+			wrong: refuses(map[wire.Code]wire.Request{wire.CodeTopicNotFound: &wire.TopicDelete{Topic: quoted, ReqID: reqID()}}),
+		},
 	}
 }
 

@@ -3,6 +3,7 @@ package commons_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -14,6 +15,10 @@ func edges(t *testing.T, opts ...edgetest.Option) (one, other *edgetest.Edge) {
 	one = edgetest.Start(t, opts...)
 	return one, edgetest.Start(t, append(opts, edgetest.WithRedis(one.Redis))...)
 }
+
+// briefLease is how long a lost peer is kept where a test waits for its end. It
+// is long enough that peers which are not lost keep theirs on a busy machine.
+const briefLease = 5 * time.Second
 
 // ask sends a request and returns the answer to it.
 func ask[R wire.Reply](p *edgetest.Peer, m wire.Request) R {

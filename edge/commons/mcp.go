@@ -137,8 +137,9 @@ func (s *Commons) mcpUnregister(ctx context.Context, who *Caller, m *wire.MCPUnr
 		if err != nil || old == "" {
 			return err
 		}
-		if !who.mayChange(r.Member) {
-			return refuse(wire.CodeForbidden, "MCP server %q is hosted by %s: only they or an admin may remove it", m.ServerName, r.HostedBy)
+		refusal := refuse(wire.CodeForbidden, "MCP server %q is hosted by %s: only they or an admin may remove it", m.ServerName, r.HostedBy)
+		if err := s.mayChange(ctx, who, r.Member, refusal); err != nil {
+			return err
 		}
 		told, err := eventEntry(who, wire.EventMCPUnregistered, wire.MCPEvent{ServerName: m.ServerName, HostedBy: r.HostedBy})
 		if err != nil {

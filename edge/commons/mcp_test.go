@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -89,7 +88,7 @@ func TestAServersNameIsItsMembers(t *testing.T) {
 
 func TestServersFollowTheLease(t *testing.T) {
 	t.Parallel()
-	one, other := edges(t, edgetest.WithLease(time.Second))
+	one, other := edges(t, edgetest.WithLease(briefLease))
 	m := one.NewMesh()
 	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
 	offer(ana, "brief", false)

@@ -1,8 +1,10 @@
 package commons
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,8 +43,11 @@ func (s *Commons) remember(ctx context.Context, who *Caller, m *wire.Remember) (
 	if err != nil {
 		return nil, err
 	}
-	id := newID()
-	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(memoryShelf, id, record)}})
+	id := cmp.Or(m.ID, newID())
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(memoryShelf, id, record).was("")}})
+	if errors.Is(err, errConflict) {
+		err = errTaken
+	}
 	return &wire.MemoryStored{ID: id, ReqID: m.ReqID}, err
 }
 

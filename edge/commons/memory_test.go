@@ -209,3 +209,30 @@ func TestAttackAnAdminThatIsNoneAnyMoreChangesNothingOfOthers(t *testing.T) {
 	admin.Event(wire.EventProfileUpdated)
 	refusal(t, admin, &wire.RemoveSkill{Name: "s", ReqID: reqID()}, wire.CodeForbidden)
 }
+
+func TestWhoKeepsSomethingMayGiveItAnIDButNotOneThatIsTaken(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, eve := m.Session(one, "ana"), m.Session(other, "eve")
+	id := wire.NewID(wire.RecordID)
+	remember := func(text, id string) *wire.Remember { return &wire.Remember{Content: text, ID: id, ReqID: reqID()} }
+	create := func(title, id string) *wire.CreateTask { return &wire.CreateTask{Title: title, ID: id, ReqID: reqID()} }
+	if got := ask[*wire.MemoryStored](ana, remember("hers", id)).ID; got != id {
+		t.Errorf("kept under %s", got)
+	}
+	if got := ask[*wire.TaskCreated](ana, create("hers", id)).ID; got != id {
+		t.Errorf("created as %s", got)
+	}
+	refusal(t, eve, remember("another", id), wire.CodeInvalidArgument)
+	refusal(t, eve, create("another", id), wire.CodeInvalidArgument)
+	for _, bad := range []string{"short", id + "x", id[:21] + "'", id[:21] + "\x00"} {
+		refusal(t, eve, remember("x", bad), wire.CodeInvalidArgument)
+		refusal(t, eve, create("x", bad), wire.CodeInvalidArgument)
+	}
+	kept := ask[*wire.MemoryResults](eve, &wire.Recall{All: true, ReqID: reqID()}).Memories
+	tasks := ask[*wire.TaskList](eve, &wire.ListTasks{ReqID: reqID()}).Tasks
+	if len(kept) != 1 || kept[0].Content != "hers" || len(tasks) != 1 || tasks[0].Title != "hers" {
+		t.Errorf("kept %+v, tasks %+v", kept, tasks)
+	}
+}

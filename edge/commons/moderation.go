@@ -224,10 +224,19 @@ func (m *moderation) sendAway(ctx context.Context, sel *wire.Selector, do closin
 		return err
 	}
 	m.who.Reply(ack(r))
-	if err := m.closeAll(ctx, do, own); err != nil {
+	if err := m.closeOwn(ctx, do, own); err != nil {
 		m.log.WarnContext(ctx, "close the asker's own connection", "mesh", m.who.Peer.Mesh, "err", err)
 	}
 	return errAnswered
+}
+
+// closeOwn only has the connection closed: its lease ends with it, once this
+// request is done, so nobody may wait for that here.
+func (m *moderation) closeOwn(ctx context.Context, do closing, peers []string) error {
+	if len(peers) == 0 {
+		return nil
+	}
+	return do(ctx, m.who.Peer.Mesh, strings.Join(peers, " "), func(admin.Present) bool { return false })
 }
 
 func (m *moderation) closeAll(ctx context.Context, do closing, peers []string) error {

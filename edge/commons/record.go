@@ -44,10 +44,7 @@ func decodeAll[R any](all map[string]string) (map[string]R, error) {
 	return out, nil
 }
 
-// idLength is the length of an id that nobody should guess: 130 bits.
-const idLength = 22
-
-func newID() string { return wire.NewID(idLength) }
+func newID() string { return wire.NewID(wire.RecordID) }
 
 // notNil makes a list that is sent as [] and not as null.
 func notNil(list []string) []string {

@@ -28,6 +28,7 @@ var errAnswered = errors.New("commons: answered")
 var (
 	errFull    = refuse(wire.CodeFull, "this mesh holds as much of this as it may: remove something first")
 	errTooFast = refuse(wire.CodeRateLimited, "too many changes, slow down")
+	errTaken   = refuse(wire.CodeInvalidArgument, "there is something of this id: make another")
 	errBusy    = refuse(wire.CodeUnavailable, "others change the same thing just now, try again")
 )
 

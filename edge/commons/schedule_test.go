@@ -120,9 +120,8 @@ func TestACronExpressionIsAnsweredAndRepeats(t *testing.T) {
 	}
 	ack := ask[*wire.ScheduledAck](ana, &wire.Schedule{To: bob.Key(), Message: "tick", Cron: "* * * * *", ReqID: reqID()})
 	// As if its minute had come.
-	key, tag := "commons:"+e.Client.Tag(m.ID)+":"+m.ID+":schedule", e.Client.Tag(m.ID)
 	for n := range 2 {
-		backdate(t, e, key, tag, m.ID, ack.ScheduledID)
+		backdate(t, e, m, ack.ScheduledID)
 		got := bob.Receive()
 		bob.AckMessage(got)
 		l := ask[*wire.ScheduledList](ana, &wire.ListScheduled{ReqID: reqID()}).Messages
@@ -137,9 +136,10 @@ func TestACronExpressionIsAnsweredAndRepeats(t *testing.T) {
 }
 
 // backdate makes a scheduled message due now.
-func backdate(t *testing.T, e *edgetest.Edge, key, tag, mesh, id string) {
+func backdate(t *testing.T, e *edgetest.Edge, m *edgetest.Mesh, id string) {
 	t.Helper()
-	text, err := e.Client.Raw().HGet(t.Context(), key, id).Result()
+	raw, shelf := e.Client.Raw(), key(e, m, "schedule")
+	text, err := raw.HGet(t.Context(), shelf, id).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +148,14 @@ func backdate(t *testing.T, e *edgetest.Edge, key, tag, mesh, id string) {
 		t.Fatal(err)
 	}
 	r["next"] = time.Now().Add(-time.Second).UnixMilli()
-	b, _ := json.Marshal(r)
-	pipe := e.Client.Raw().TxPipeline()
-	pipe.HSet(t.Context(), key, id, b)
-	pipe.Do(t.Context(), "ZADD", "jobs:"+tag, 1, mesh+":schedule:"+id)
-	if _, err := pipe.Exec(t.Context()); err != nil {
+	b, err := json.Marshal(r)
+	if err == nil {
+		err = raw.HSet(t.Context(), shelf, id, b).Err()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	overdue(t, e, m, "schedule", id)
 }
 
 func TestWhatCannotBeSentIsReportedToWhoScheduledIt(t *testing.T) {

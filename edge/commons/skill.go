@@ -64,8 +64,9 @@ func (s *Commons) changeSkill(ctx context.Context, who *Caller, name string, f f
 			if err != nil {
 				return err
 			}
-			if !who.mayChange(r.AuthorKey) {
-				return refuse(wire.CodeForbidden, "the skill %q is %s's: only its author or an admin may change it", name, r.Author)
+			refusal := refuse(wire.CodeForbidden, "the skill %q is %s's: only its author or an admin may change it", name, r.Author)
+			if err := s.mayChange(ctx, who, r.AuthorKey, refusal); err != nil {
+				return err
 			}
 		}
 		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{f(old).was(old)}})

@@ -132,9 +132,10 @@ func (c change) args(place int) []any {
 // An act is a set of changes that happen together or not at all.
 type act struct {
 	mesh    string
-	by      *Caller // nil when nobody present acts
-	free    bool    // not charged to by's member
-	tidy    bool    // a clean-up: allowed where memory is short
+	by      *Caller  // nil when nobody present acts
+	free    bool     // not charged to by's member
+	tidy    bool     // a clean-up: allowed where memory is short
+	drop    []string // keys that are no shelf and end with this
 	changes []change
 	entries []entry
 }
@@ -190,7 +191,7 @@ func (s *Commons) applyArgs(a act) (keys []string, args []any) {
 	keys = append(keys, s.sizesKey(a.mesh), jobsKey(s.redis.Tag(a.mesh)), s.rateKey(a.mesh))
 	args = []any{
 		holder, s.redis.MeshBell(a.mesh), wire.NewID(epochLength), a.mesh, meshBytes,
-		key, changesPerMinute, changesBurst, len(a.changes),
+		key, changesPerMinute, changesBurst, len(a.drop), len(a.changes),
 	}
 	places := map[string]int{}
 	first := len(keys)
@@ -205,7 +206,7 @@ func (s *Commons) applyArgs(a act) (keys []string, args []any) {
 	for _, e := range a.entries {
 		args = append(args, e.args()...)
 	}
-	return keys, args
+	return append(keys, a.drop...), args
 }
 
 func parseApplied(answer []string) (now int64, seqs []uint64, err error) {

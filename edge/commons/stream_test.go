@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -80,7 +79,7 @@ func TestL4_ASubscriptionSurvivesACutAndWhatWasPublishedMeanwhileComes(t *testin
 
 func TestASubscriptionEndsWithItsLease(t *testing.T) {
 	t.Parallel()
-	one, other := edges(t, edgetest.WithLease(2*time.Second))
+	one, other := edges(t, edgetest.WithLease(briefLease))
 	m := one.NewMesh()
 	ana, bob, eve := m.Session(one, "ana"), m.Session(other, "bob"), m.Session(other, "eve")
 	for _, p := range []*edgetest.Peer{bob, eve} {
@@ -100,9 +99,9 @@ func TestASubscriptionEndsWithItsLease(t *testing.T) {
 	})
 	edgetest.Eventually(t, func() error { // the clean-up ticks itself off after the last subscription went
 		keys, err := one.Client.Raw().Keys(t.Context(), "commons:*").Result()
-		if err != nil || len(keys) != 1 {
-			return fmt.Errorf("left behind: %q, %v", keys, err)
+		if err == nil && len(keys) != 1 {
+			err = fmt.Errorf("left behind: %q", keys)
 		}
-		return nil
+		return err
 	})
 }

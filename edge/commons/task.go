@@ -1,6 +1,7 @@
 package commons
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -81,9 +82,12 @@ func (s *Commons) createTask(ctx context.Context, who *Caller, m *wire.CreateTas
 	if err != nil {
 		return nil, err
 	}
-	id := newID()
+	id := cmp.Or(m.ID, newID())
 	store := func() error {
-		_, _, err := s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(taskShelf, id, record)}})
+		_, _, err := s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(taskShelf, id, record).was("")}})
+		if errors.Is(err, errConflict) {
+			return errTaken
+		}
 		return err
 	}
 	if err = store(); errors.Is(err, errFull) {
@@ -186,8 +190,10 @@ func (s *Commons) releaseTask(ctx context.Context, who *Caller, m *wire.ReleaseT
 			return refuse(wire.CodeTaskNotFound, "there is no such task")
 		case r.Status != wire.TaskClaimed:
 			return refuse(wire.CodeTaskNotClaimable, "the task is %s, not claimed", r.Status)
-		case !who.mayChange(r.Claim.Member):
-			return refuse(wire.CodeForbidden, "the task is claimed by %s: only they or an admin may give it back", r.Claim.Name)
+		}
+		refusal := refuse(wire.CodeForbidden, "the task is claimed by %s: only they or an admin may give it back", r.Claim.Name)
+		if err := s.mayChange(ctx, who, r.Claim.Member, refusal); err != nil {
+			return err
 		}
 		r.Status, r.Claim = wire.TaskOpen, nil
 		return nil

@@ -37,7 +37,8 @@ type topicRecord struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
 	Visibility  wire.TopicVisibility `json:"visibility"`
-	At          int64                `json:"at"` // milliseconds
+	By          string               `json:"by,omitempty"` // member key of who made it
+	At          int64                `json:"at"`           // milliseconds
 	Sealed      bool                 `json:"sealed,omitempty"`
 }
 
@@ -83,6 +84,7 @@ func (s *Commons) registerTopics() {
 	on(s.table, s.listTopics)
 	on(s.table, s.joinTopic)
 	on(s.table, s.leaveTopic)
+	on(s.table, s.deleteTopic)
 	on(s.table, s.topicMembers)
 	on(s.table, s.topicHistory)
 	on(s.table, s.markTopicRead)
@@ -171,8 +173,8 @@ func (s *Commons) createTopic(ctx context.Context, who *Caller, m *wire.TopicCre
 func (s *Commons) makeTopic(ctx context.Context, who *Caller, m *wire.TopicCreate, reply *wire.TopicCreated) error {
 	now := time.Now().UnixMilli()
 	t := &topic{id: newID(), topicRecord: topicRecord{
-		Name: m.Name, Description: m.Description, Visibility: cmp.Or(m.Visibility, wire.TopicPublic), At: now,
-		Sealed: m.Key != nil,
+		Name: m.Name, Description: m.Description, Visibility: cmp.Or(m.Visibility, wire.TopicPublic),
+		By: who.Member.Key, At: now, Sealed: m.Key != nil,
 	}}
 	part := partRecord{Role: wire.TopicLead, At: now}
 	if m.Key != nil {
@@ -254,8 +256,8 @@ func (s *Commons) joinTopic(ctx context.Context, who *Caller, m *wire.TopicJoin)
 		if t.part != nil && (m.Role == "" || t.part.Role == role) {
 			return nil
 		}
-		if role == wire.TopicLead && who.Member.Role != wire.RoleAdmin {
-			if err := s.needsLead(ctx, who.Peer.Mesh, t); err != nil {
+		if role == wire.TopicLead {
+			if err := s.mayLead(ctx, who, t); err != nil {
 				return err
 			}
 		}
@@ -263,71 +265,38 @@ func (s *Commons) joinTopic(ctx context.Context, who *Caller, m *wire.TopicJoin)
 	})
 }
 
-// needsLead refuses to give a topic another lead.
-func (s *Commons) needsLead(ctx context.Context, mesh string, t *topic) error {
-	list, err := s.participants(ctx, mesh, t)
+// mayLead refuses to give a topic another lead, but to an admin.
+func (s *Commons) mayLead(ctx context.Context, who *Caller, t *topic) error {
+	list, err := s.participants(ctx, who.Peer.Mesh, t)
+	if err != nil {
+		return err
+	}
 	for _, p := range list {
 		if p.partRecord.Role == wire.TopicLead {
-			return refuse(wire.CodeForbidden, "the topic has a lead")
+			return s.needsAdmin(ctx, who, refuse(wire.CodeForbidden, "the topic has a lead"))
 		}
 	}
-	return err
-}
-
-// leaveTopic ends the member's part. A topic goes with its last member, unless
-// it has something to read for others.
-func (s *Commons) leaveTopic(ctx context.Context, who *Caller, m *wire.TopicLeave) (wire.Message, error) {
-	return nil, retry(ctx, func() error {
-		t, err := s.readableTopic(ctx, who.Peer.Mesh, who.Member.Key, m.Topic)
-		if err != nil || t.part == nil {
-			return err
-		}
-		_, _, err = s.apply(ctx, act{
-			mesh: who.Peer.Mesh, by: who, changes: []change{remove(t.parts(), who.Member.Key).was(t.partText)},
-		})
-		if err != nil {
-			return err
-		}
-		_, err = s.endIfEmpty(ctx, who.Peer.Mesh, t)
-		return err
-	})
-}
-
-// endIfEmpty removes a topic that nobody is in, with what was said, if nobody
-// else may read that.
-func (s *Commons) endIfEmpty(ctx context.Context, mesh string, t *topic) (ended bool, err error) {
-	left, err := s.count(ctx, mesh, t.parts())
-	if err != nil || left > 0 {
-		return false, err
-	}
-	said, err := s.redis.Raw().XLen(ctx, s.historyKey(mesh, t.id)).Result()
-	if err != nil || t.public() && said > 0 {
-		return false, err
-	}
-	changes := []change{remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name)}
-	if _, _, err := s.apply(ctx, act{mesh: mesh, tidy: true, changes: changes}); err != nil {
-		return false, err
-	}
-	// Whoever came in at the last moment is in no topic now.
-	late, err := s.fields(ctx, mesh, t.parts())
-	if err != nil {
-		return true, err
-	}
-	changes = nil
-	for _, key := range late {
-		changes = append(changes, remove(t.parts(), key))
-	}
-	_, _, err = s.apply(ctx, act{mesh: mesh, tidy: true, changes: changes})
-	return true, errors.Join(err, s.redis.Raw().Del(ctx, s.historyKey(mesh, t.id)).Err())
+	return nil
 }
 
 func (s *Commons) listTopics(ctx context.Context, who *Caller, m *wire.TopicList) (wire.Message, error) {
-	topics, err := s.visibleTopics(ctx, who.Peer.Mesh, who.Member.Key)
+	if m.All {
+		if err := s.needsAdmin(ctx, who, refuse(wire.CodeForbidden, "only an admin is shown the topics of others")); err != nil {
+			return nil, err
+		}
+	}
+	topics, err := s.topics(ctx, who.Peer.Mesh, who.Member.Key, m.All)
 	return &wire.TopicListResponse{Topics: topics, ReqID: m.ReqID}, err
 }
 
 // visibleTopics are those that a member may read, oldest first.
 func (s *Commons) visibleTopics(ctx context.Context, mesh, member string) ([]wire.Topic, error) {
+	return s.topics(ctx, mesh, member, false)
+}
+
+// topics are those that a member may read, or all, of which those that it may
+// not read are no more than named.
+func (s *Commons) topics(ctx context.Context, mesh, member string, hidden bool) ([]wire.Topic, error) {
 	all, err := s.all(ctx, mesh, topicShelf)
 	if err != nil {
 		return nil, err
@@ -349,7 +318,10 @@ func (s *Commons) visibleTopics(ctx context.Context, mesh, member string) ([]wir
 	for _, id := range oldestFirst(records, func(r topicRecord) int64 { return r.At }) {
 		r := records[id]
 		if r.Visibility != wire.TopicPublic && !joined[id].Val() {
-			continue
+			if !hidden {
+				continue
+			}
+			r.Description = ""
 		}
 		out = append(out, wire.Topic{
 			ID: id, Name: r.Name, Description: orNull(r.Description), Visibility: r.Visibility,

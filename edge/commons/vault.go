@@ -2,9 +2,11 @@ package commons
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/registry"
 )
 
 // vaultRecord is one sealed value.
@@ -20,8 +22,8 @@ type vaultRecord struct {
 
 // vaultShelf is one member's own shelf: key → vaultRecord. Nobody else's
 // requests name it.
-func vaultShelf(who *Caller) shelf {
-	return shelf{name: "vault-" + who.Member.Key, fields: 200, bytes: 2 << 20}
+func vaultShelf(member string) shelf {
+	return shelf{name: "vault-" + member, fields: 200, bytes: 2 << 20}
 }
 
 func (s *Commons) registerVault() {
@@ -29,6 +31,7 @@ func (s *Commons) registerVault() {
 	on(s.table, s.vaultList)
 	on(s.table, s.vaultGet)
 	on(s.table, s.vaultDelete)
+	on(s.table, s.vaultClear)
 }
 
 func (s *Commons) vaultSet(ctx context.Context, who *Caller, m *wire.VaultSet) (wire.Message, error) {
@@ -39,12 +42,12 @@ func (s *Commons) vaultSet(ctx context.Context, who *Caller, m *wire.VaultSet) (
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(vaultShelf(who), m.Key, record)}})
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{set(vaultShelf(who.Member.Key), m.Key, record)}})
 	return &wire.VaultAck{Key: m.Key, Action: wire.VaultStored, ReqID: m.ReqID}, err
 }
 
 func (s *Commons) vaultList(ctx context.Context, who *Caller, m *wire.VaultList) (wire.Message, error) {
-	all, err := s.all(ctx, who.Peer.Mesh, vaultShelf(who))
+	all, err := s.all(ctx, who.Peer.Mesh, vaultShelf(who.Member.Key))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,7 @@ func (s *Commons) vaultList(ctx context.Context, who *Caller, m *wire.VaultList)
 func (s *Commons) vaultGet(ctx context.Context, who *Caller, m *wire.VaultGet) (wire.Message, error) {
 	reply := &wire.VaultGetResult{Entries: []wire.VaultEntry{}, ReqID: m.ReqID}
 	for _, key := range m.Keys {
-		text, err := s.get(ctx, who.Peer.Mesh, vaultShelf(who), key)
+		text, err := s.get(ctx, who.Peer.Mesh, vaultShelf(who.Member.Key), key)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +89,7 @@ func (s *Commons) vaultGet(ctx context.Context, who *Caller, m *wire.VaultGet) (
 }
 
 func (s *Commons) vaultDelete(ctx context.Context, who *Caller, m *wire.VaultDelete) (wire.Message, error) {
-	sh := vaultShelf(who)
+	sh := vaultShelf(who.Member.Key)
 	reply := &wire.VaultAck{Key: m.Key, Action: wire.VaultNotFound, ReqID: m.ReqID}
 	old, err := s.get(ctx, who.Peer.Mesh, sh, m.Key)
 	if err != nil || old == "" {
@@ -95,4 +98,55 @@ func (s *Commons) vaultDelete(ctx context.Context, who *Caller, m *wire.VaultDel
 	reply.Action = wire.VaultDeleted
 	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{remove(sh, m.Key)}})
 	return reply, err
+}
+
+// vaultClear empties the vaults of members that were shut out, for an admin:
+// nobody else could, and they count against the bounds of the mesh. What was in
+// them, only those members could open.
+func (s *Commons) vaultClear(ctx context.Context, who *Caller, m *wire.VaultClear) (wire.Message, error) {
+	if err := s.charge(ctx, who); err != nil {
+		return nil, err
+	}
+	if err := s.needsAdmin(ctx, who, refuse(wire.CodeForbidden, "only an admin can clear the vaults of others")); err != nil {
+		return nil, err
+	}
+	members, err := s.registry.Members(ctx, who.Peer.Mesh)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.DeleteFunc(members, func(r registry.Member) bool { return r.RevokedAt == nil })
+	if m.Target != "" {
+		out = findMembers(out, m.Target, keyDigits)
+	}
+	switch {
+	case m.Target != "" && len(out) == 0:
+		return nil, refuse(wire.CodeNotFound, "no member %q is shut out", m.Target)
+	case m.Target != "" && len(out) > 1:
+		return nil, several(m.Target, out)
+	}
+	reply := &wire.VaultAck{Key: m.Target, Action: wire.VaultNotFound, ReqID: m.ReqID}
+	for _, r := range out {
+		had, err := s.emptyVault(ctx, who, r.Key)
+		if err != nil {
+			return nil, err
+		}
+		if had {
+			reply.Action = wire.VaultCleared
+		}
+	}
+	return reply, nil
+}
+
+// emptyVault removes a member's entries, and reports whether there were any.
+func (s *Commons) emptyVault(ctx context.Context, who *Caller, member string) (had bool, err error) {
+	keys, err := s.fields(ctx, who.Peer.Mesh, vaultShelf(member))
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	var changes []change
+	for _, key := range keys {
+		changes = append(changes, remove(vaultShelf(member), key))
+	}
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, free: true, tidy: true, changes: changes})
+	return true, err
 }

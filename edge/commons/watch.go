@@ -127,8 +127,9 @@ func (s *Commons) unwatch(ctx context.Context, who *Caller, m *wire.Unwatch) (wi
 		if err != nil || old == "" {
 			return err
 		}
-		if !who.mayChange(r.Member) {
-			return refuse(wire.CodeForbidden, "this watch is another member's: only they or an admin may end it")
+		refusal := refuse(wire.CodeForbidden, "this watch is another member's: only they or an admin may end it")
+		if err := s.mayChange(ctx, who, r.Member, refusal); err != nil {
+			return err
 		}
 		reply.WatchID, reply.URL, reply.Mode = m.WatchID, r.URL, r.Mode
 		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: endOfWatch(m.WatchID, old, &r)})

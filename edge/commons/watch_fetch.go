@@ -46,6 +46,7 @@ const (
 var (
 	errTooBig    = fmt.Errorf("commons: more than %d bytes", maxBody)
 	errRedirects = fmt.Errorf("commons: more than %d redirects", maxRedirects)
+	errNotJSON   = errors.New("commons: no JSON")
 	errNoValue   = errors.New("commons: there is no value at this path")
 	errLongValue = fmt.Errorf("commons: the value has more than %d bytes", maxWatched)
 )
@@ -202,21 +203,64 @@ func valueAt(body []byte, path string) (string, error) {
 	if len(names) > maxDepth {
 		return "", errNoValue
 	}
-	at := json.RawMessage(body)
+	if !json.Valid(body) {
+		return "", errNotJSON
+	}
+	if len(names) == 1 && names[0] == "" {
+		names = nil // the whole
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
 	for _, name := range names {
-		if name == "" && len(names) == 1 {
-			break // the whole
-		}
-		var err error
-		if at, err = member(at, name); err != nil {
+		if err := descend(d, name); err != nil {
 			return "", err
 		}
 	}
+	var at json.RawMessage
+	if err := d.Decode(&at); err != nil {
+		return "", fmt.Errorf("commons: read value: %w", err)
+	}
+	return watchedText(at)
+}
+
+// descend goes from before an object or a list to before one of its values: by
+// name, of which the first counts, or by number. What lies in between is read
+// once, however long the path is.
+func descend(d *json.Decoder, name string) error {
+	opening, err := d.Token()
+	if err != nil {
+		return fmt.Errorf("commons: read value: %w", err)
+	}
+	number, notNumber := strconv.Atoi(name)
+	if opening == json.Delim('[') && (notNumber != nil || number < 0) || opening != json.Delim('{') && opening != json.Delim('[') {
+		return errNoValue
+	}
+	for i := 0; d.More(); i++ {
+		here := i == number
+		if opening == json.Delim('{') {
+			key, err := d.Token()
+			if err != nil {
+				return fmt.Errorf("commons: read name: %w", err)
+			}
+			here = key == json.Token(name)
+		}
+		if here {
+			return nil
+		}
+		var passed json.RawMessage
+		if err := d.Decode(&passed); err != nil {
+			return fmt.Errorf("commons: pass value: %w", err)
+		}
+	}
+	return errNoValue
+}
+
+// watchedText is a value as it is compared.
+func watchedText(at json.RawMessage) (string, error) {
 	var text string
-	if !bytes.HasPrefix(bytes.TrimSpace(at), []byte{'"'}) || json.Unmarshal(at, &text) != nil {
+	if at[0] != '"' || json.Unmarshal(at, &text) != nil {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, at); err != nil {
-			return "", fmt.Errorf("commons: no JSON: %w", err)
+			return "", fmt.Errorf("commons: write value: %w", err)
 		}
 		text = compact.String()
 	}
@@ -224,27 +268,4 @@ func valueAt(body []byte, path string) (string, error) {
 		return "", errLongValue
 	}
 	return text, nil
-}
-
-// member is one step of a path: a name of an object, or a number in a list.
-func member(at json.RawMessage, name string) (json.RawMessage, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(at, &object); err == nil {
-		if value, ok := object[name]; ok {
-			return value, nil
-		}
-		return nil, errNoValue
-	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(at, &list); err != nil {
-		if !json.Valid(at) {
-			return nil, fmt.Errorf("commons: no JSON: %w", err)
-		}
-		return nil, errNoValue
-	}
-	n, err := strconv.Atoi(name)
-	if err != nil || n < 0 || n >= len(list) {
-		return nil, errNoValue
-	}
-	return list[n], nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -218,6 +219,56 @@ func TestWhatIsComparedIsTakenFromTheAnswer(t *testing.T) {
 	defer cancel()
 	if _, err := f.fetch(ctx, &watchRecord{URL: s.URL + "/hang"}); err == nil || reason(err) != "no answer within 10s" {
 		t.Errorf("hanging: %v", err)
+	}
+}
+
+// Whoever serves what is watched, and whoever watches, may be one: a document
+// as large as one may be, under a path as long as one may be.
+func TestALongPathCostsNoMoreThanAShortOne(t *testing.T) {
+	t.Parallel()
+	nested := func(depth int) []byte {
+		body := strings.Repeat("[", depth)
+		return []byte(body + `"` + strings.Repeat("x", maxBody-2*depth-2) + `"` + strings.Repeat("]", depth))
+	}
+	quickest := func(depth int) time.Duration {
+		body, path := nested(depth), strings.TrimSuffix(strings.Repeat("0.", depth), ".")
+		best := time.Hour
+		for range 5 {
+			begun := time.Now()
+			if _, err := valueAt(body, path); !errors.Is(err, errLongValue) {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(begun))
+		}
+		return best
+	}
+	if short, long := quickest(1), quickest(maxDepth); long > 8*short {
+		t.Errorf("one name takes %s, %d take %s", short, maxDepth, long)
+	}
+}
+
+func TestValuesAreFoundByNamesAndNumbers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		body, path, want string
+		err              error
+	}{
+		{`{"a":1,"a":2}`, "a", "1", nil},
+		{`{"1":"x"}`, "1", "x", nil},
+		{`{"":7}`, "", `{"":7}`, nil},
+		{` [ 1 , [ 2 ] ] `, "$.1", "[2]", nil},
+		{`"text"`, "", "text", nil},
+		{`"text"`, "0", "", errNoValue},
+		{`{"o'neill":"\u0000"}`, "o'neill", "\x00", nil},
+		{`[{"a":{"b":[]}},{"a":{"b":[null]}}]`, "1.a.b.0", "null", nil},
+		{`{"a":1}x`, "a", "", errNotJSON},
+		{`{"a":1`, "a", "", errNotJSON},
+		{``, "", "", errNotJSON},
+		{strings.Repeat("[", maxBody), "0", "", errNotJSON},
+	} {
+		if got, err := valueAt([]byte(c.body), c.path); got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%.40s at %q: %q, %v", c.body, c.path, got, err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/claudemesh/claudemesh/edge"
 	"github.com/claudemesh/claudemesh/edge/edgetest"
@@ -241,7 +240,7 @@ func TestTheWatchOfADeadEdgeIsTakenOver(t *testing.T) {
 
 func TestWatchesFollowTheLease(t *testing.T) {
 	t.Parallel()
-	one, other := edges(t, watching, edgetest.WithLease(time.Second))
+	one, other := edges(t, watching, edgetest.WithLease(briefLease))
 	m := one.NewMesh()
 	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
 	p := newPage(t, "one")

@@ -36,12 +36,12 @@ var (
 // webhookWithin bounds one call of a webhook.
 const webhookWithin = 8 * time.Second
 
-// webhookRecord is an address that others may call. Its secret is kept, because
-// who made it may ask for it again.
+// webhookRecord is an address that others may call. Whoever reads it cannot
+// call it: the secret is shown once, and only its hash is kept.
 type webhookRecord struct {
-	Secret string `json:"secret"`
-	By     string `json:"by"` // member key
-	At     int64  `json:"at"` // milliseconds
+	Hash string `json:"hash"`
+	By   string `json:"by"` // member key
+	At   int64  `json:"at"` // milliseconds
 }
 
 func (s *Commons) registerWebhooks() {
@@ -67,12 +67,13 @@ func (s *Commons) webhookURL(mesh, secret string) string {
 
 func (s *Commons) createWebhook(ctx context.Context, who *Caller, m *wire.CreateWebhook) (wire.Message, error) {
 	secret := wire.NewWebhookSecret()
-	record, err := encodeRecord(webhookRecord{Secret: secret, By: who.Member.Key, At: time.Now().UnixMilli()})
+	hash := wire.SecretHash(secret)
+	record, err := encodeRecord(webhookRecord{Hash: hash, By: who.Member.Key, At: time.Now().UnixMilli()})
 	if err != nil {
 		return nil, err
 	}
 	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
-		set(webhookShelf, m.Name, record).was(""), set(webhookSecretShelf, wire.SecretHash(secret), m.Name),
+		set(webhookShelf, m.Name, record).was(""), set(webhookSecretShelf, hash, m.Name),
 	}})
 	if errors.Is(err, errConflict) {
 		return nil, refuse(wire.CodeWebhookExists, "there is a webhook of this name")
@@ -80,8 +81,8 @@ func (s *Commons) createWebhook(ctx context.Context, who *Caller, m *wire.Create
 	return &wire.WebhookAck{Name: m.Name, URL: s.webhookURL(who.Peer.Mesh, secret), Secret: secret, ReqID: m.ReqID}, err
 }
 
-// listWebhooks shows addresses only to those who may end them: whoever knows an
-// address can speak to the whole mesh.
+// listWebhooks shows no addresses: whoever knows one can speak to the whole
+// mesh, and nobody here knows it any more.
 func (s *Commons) listWebhooks(ctx context.Context, who *Caller, m *wire.ListWebhooks) (wire.Message, error) {
 	all, err := s.all(ctx, who.Peer.Mesh, webhookShelf)
 	if err != nil {
@@ -93,12 +94,7 @@ func (s *Commons) listWebhooks(ctx context.Context, who *Caller, m *wire.ListWeb
 	}
 	reply := &wire.WebhookList{Webhooks: []wire.Webhook{}, ReqID: m.ReqID}
 	for _, name := range oldestFirst(records, func(r webhookRecord) int64 { return r.At }) {
-		r := records[name]
-		one := wire.Webhook{Name: name, Active: true, CreatedAt: moment(r.At)}
-		if who.mayChange(r.By) {
-			one.URL = s.webhookURL(who.Peer.Mesh, r.Secret)
-		}
-		reply.Webhooks = append(reply.Webhooks, one)
+		reply.Webhooks = append(reply.Webhooks, wire.Webhook{Name: name, Active: true, CreatedAt: moment(records[name].At)})
 	}
 	return reply, nil
 }
@@ -113,11 +109,12 @@ func (s *Commons) deleteWebhook(ctx context.Context, who *Caller, m *wire.Delete
 		if err != nil {
 			return err
 		}
-		if !who.mayChange(r.By) {
-			return refuse(wire.CodeForbidden, "only who made a webhook, or an admin, can end it")
+		refusal := refuse(wire.CodeForbidden, "only who made a webhook, or an admin, can end it")
+		if err := s.mayChange(ctx, who, r.By, refusal); err != nil {
+			return err
 		}
 		_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, changes: []change{
-			remove(webhookShelf, m.Name).was(old), remove(webhookSecretShelf, wire.SecretHash(r.Secret)),
+			remove(webhookShelf, m.Name).was(old), remove(webhookSecretShelf, r.Hash),
 		}})
 		return err
 	})
@@ -132,7 +129,8 @@ func (s *Commons) findWebhook(ctx context.Context, mesh, secret string) (*called
 	if !wire.IsMeshID(mesh) || !wire.IsLowerKey(secret) { // 64 hex, as a key
 		return nil, nil
 	}
-	name, err := s.get(ctx, mesh, webhookSecretShelf, wire.SecretHash(secret))
+	hash := wire.SecretHash(secret)
+	name, err := s.get(ctx, mesh, webhookSecretShelf, hash)
 	if err != nil || name == "" {
 		return nil, err
 	}
@@ -144,8 +142,7 @@ func (s *Commons) findWebhook(ctx context.Context, mesh, secret string) (*called
 	if err != nil {
 		return nil, err
 	}
-	known, given := wire.SecretHash(r.Secret), wire.SecretHash(secret)
-	if subtle.ConstantTimeCompare([]byte(known), []byte(given)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(r.Hash), []byte(hash)) != 1 {
 		return nil, nil
 	}
 	_, _, err = s.registry.Admission(ctx, mesh, r.By)

@@ -17,7 +17,7 @@ import (
 
 // Patience is how long a test waits for what must happen. It is long because a
 // crowded machine is no defect.
-const Patience = 20 * time.Second
+const Patience = 60 * time.Second
 
 // An Option changes how an edge is started.
 type Option func(*options)

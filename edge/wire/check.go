@@ -91,6 +91,14 @@ func checkName(field, s string, limit int) error {
 // looking it up.
 func checkID(field, s string) error { return checkName(field, s, MaxCorrelationID) }
 
+// checkNewID checks an id that the peer has made for something new.
+func checkNewID(field, s string) error {
+	if s != "" && (len(s) != RecordID || !isBase62(s)) {
+		return fmt.Errorf("%s must be %d base62 characters", field, RecordID)
+	}
+	return nil
+}
+
 func checkNames(field string, names []string, most, limit int) error {
 	if len(names) > most {
 		return fmt.Errorf("more than %d %s", most, field)

@@ -10,6 +10,7 @@ const (
 	EventWatchTriggered  Event = "watch_triggered"  // data: WatchEvent; LaneNow, to the watching peer only
 	EventTick            Event = "tick"             // data: TickEvent
 	EventScheduleFailed  Event = "schedule_failed"  // data: ScheduleFailure; ours, to the member that scheduled it
+	EventTopicDeleted    Event = "topic_deleted"    // data: TopicEvent; ours, to those who joined
 )
 
 // MCPEvent is the eventData of events about MCP servers.
@@ -36,6 +37,13 @@ type ScheduleFailure struct {
 	ScheduledID string `json:"scheduledId"`
 	To          string `json:"to"`
 	Reason      string `json:"reason"`
+}
+
+// TopicEvent is the eventData of EventTopicDeleted.
+type TopicEvent struct {
+	Topic   string `json:"topic"` // its name
+	TopicID string `json:"topicId"`
+	By      string `json:"by"` // name of the member
 }
 
 // TickEvent is the eventData of EventTick.

@@ -11,6 +11,7 @@ import (
 const (
 	memberID = "MEMALICE0123456789abcdefABCDEFxy"
 	someID   = "k3Jx9aQ1Zk8m2Qw4Er6Ty8UiOp0As2Df"
+	newID    = "k3Jx9aQ1Zk8m2Qw4Er6Ty8"
 )
 
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
@@ -34,7 +35,7 @@ func storePeerFrames() []wire.Message {
 		&wire.GetState{Key: "build", ReqID: "11"},
 		&wire.ListState{ReqID: "12"},
 		&wire.DeleteState{Key: "build", ReqID: "13"},
-		&wire.Remember{Content: "the staging\nkey rotates on Mondays", Tags: []string{"ops"}, ReqID: "14"},
+		&wire.Remember{Content: "the staging\nkey rotates on Mondays", Tags: []string{"ops"}, ID: newID, ReqID: "14"},
 		&wire.Recall{Query: "staging key", ReqID: "15"},
 		&wire.Forget{MemoryID: someID, ReqID: "16"},
 		&wire.ShareContext{
@@ -43,7 +44,7 @@ func storePeerFrames() []wire.Message {
 		},
 		&wire.GetContext{Query: "shop", ReqID: "18"},
 		&wire.ListContexts{ReqID: "19"},
-		&wire.CreateTask{Title: "fix the cart", Assignee: "Bob", Priority: "high", Tags: []string{"shop"}, ReqID: "20"},
+		&wire.CreateTask{Title: "fix the cart", Assignee: "Bob", Priority: "high", Tags: []string{"shop"}, ID: newID, ReqID: "20"},
 		&wire.ClaimTask{TaskID: someID, ReqID: "21"},
 		&wire.CompleteTask{TaskID: someID, Result: "done in 4f2a", ReqID: "22"},
 		&wire.ReleaseTask{TaskID: someID, ReqID: "23"},
@@ -68,6 +69,7 @@ func storePeerFrames() []wire.Message {
 		&wire.VaultList{ReqID: "33"},
 		&wire.VaultGet{Keys: []string{"STRIPE_KEY"}, ReqID: "34"},
 		&wire.VaultDelete{Key: "STRIPE_KEY", ReqID: "35"},
+		&wire.VaultClear{Target: "bob", ReqID: "36"},
 	}
 }
 
@@ -76,9 +78,10 @@ func topicPeerFrames() []wire.Message {
 		&wire.TopicCreate{
 			Name: "deploys", Description: "what went out", Visibility: wire.TopicPrivate, Key: ptr(sealedTopicKey()), ReqID: "40",
 		},
-		&wire.TopicList{ReqID: "41"},
+		&wire.TopicList{All: true, ReqID: "41"},
 		&wire.TopicJoin{Topic: "deploys", Role: wire.TopicObserver, ReqID: "42"},
 		&wire.TopicLeave{Topic: "deploys", ReqID: "43"},
+		&wire.TopicDelete{Topic: "deploys", ReqID: "54"},
 		&wire.TopicMembers{Topic: "deploys", ReqID: "44"},
 		&wire.TopicHistory{Topic: someID, Limit: 20, BeforeID: someID, ReqID: "45"},
 		&wire.TopicMarkRead{Topic: "deploys", ReqID: "46"},

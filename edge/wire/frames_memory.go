@@ -6,6 +6,7 @@ import "cmp"
 type Remember struct {
 	Content string   `json:"content"`
 	Tags    []string `json:"tags,omitempty"`
+	ID      string   `json:"memoryId,omitempty"` // ours: a new id, to which a sealed text is bound
 	ReqID   ReqID    `json:"_reqId,omitempty"`
 }
 
@@ -16,7 +17,7 @@ func (Remember) FrameType() Type { return TypeRemember }
 func (m Remember) RequestID() ReqID { return m.ReqID }
 
 func (m *Remember) validate() error {
-	return cmp.Or(checkRequired("content", m.Content, MaxContent), checkTags(m.Tags))
+	return cmp.Or(checkRequired("content", m.Content, MaxContent), checkTags(m.Tags), checkNewID("memoryId", m.ID))
 }
 
 // MemoryStored names what was kept.

@@ -106,7 +106,8 @@ func TestNamesAreOneLineAndMayHaveQuotes(t *testing.T) {
 		} {
 			checkRefused(t, kind, field+" with "+what, with(text))
 		}
-		if err := with(`o'neill "x" é; DROP`); err != nil {
+		madeByThePeer := kind == wire.TypeRemember || kind == wire.TypeCreateTask
+		if err := with(`o'neill "x" é; DROP`); err != nil && !(madeByThePeer && strings.HasSuffix(field, "Id")) {
 			t.Errorf("%s: quotes in %s: %v", kind, field, err)
 		}
 	})

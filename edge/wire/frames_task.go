@@ -27,6 +27,7 @@ type CreateTask struct {
 	Assignee string   `json:"assignee,omitempty"`
 	Priority string   `json:"priority,omitempty"` // any word; TaskPriority if none
 	Tags     []string `json:"tags,omitempty"`
+	ID       string   `json:"taskId,omitempty"` // ours: a new id, to which a sealed title is bound
 	ReqID    ReqID    `json:"_reqId,omitempty"`
 }
 
@@ -42,6 +43,7 @@ func (m *CreateTask) validate() error {
 		checkLabel("assignee", m.Assignee, MaxDisplayName),
 		checkLabel("priority", m.Priority, MaxLabel),
 		checkTags(m.Tags),
+		checkNewID("taskId", m.ID),
 	)
 }
 

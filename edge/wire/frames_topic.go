@@ -92,6 +92,7 @@ type TopicRef struct {
 
 // TopicList asks for the topics of the mesh.
 type TopicList struct {
+	All   bool  `json:"all,omitempty"` // ours: those of others too that are not public; for admins
 	ReqID ReqID `json:"_reqId,omitempty"`
 }
 
@@ -157,6 +158,20 @@ func (TopicLeave) FrameType() Type { return TypeTopicLeave }
 func (m TopicLeave) RequestID() ReqID { return m.ReqID }
 
 func (m *TopicLeave) validate() error { return checkTopic(m.Topic) }
+
+// TopicDelete ends a topic, with all that was said in it. It is ours.
+type TopicDelete struct {
+	Topic string `json:"topic"`
+	ReqID ReqID  `json:"_reqId,omitempty"`
+}
+
+// FrameType returns TypeTopicDelete.
+func (TopicDelete) FrameType() Type { return TypeTopicDelete }
+
+// RequestID returns the _reqId.
+func (m TopicDelete) RequestID() ReqID { return m.ReqID }
+
+func (m *TopicDelete) validate() error { return checkTopic(m.Topic) }
 
 // TopicMembers asks who joined.
 type TopicMembers struct {

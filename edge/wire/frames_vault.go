@@ -71,6 +71,7 @@ const (
 	VaultStored   VaultAction = "stored"
 	VaultDeleted  VaultAction = "deleted"
 	VaultNotFound VaultAction = "not_found"
+	VaultCleared  VaultAction = "cleared" // ours
 )
 
 // VaultList asks for the caller's entries.
@@ -154,3 +155,18 @@ func (VaultDelete) FrameType() Type { return TypeVaultDelete }
 func (m VaultDelete) RequestID() ReqID { return m.ReqID }
 
 func (m *VaultDelete) validate() error { return checkName("key", m.Key, MaxName) }
+
+// VaultClear drops the vaults of members that were shut out: of one, or of all.
+// It is ours, and for admins.
+type VaultClear struct {
+	Target string `json:"target,omitempty"` // name or key, as in Unban; empty for all of them
+	ReqID  ReqID  `json:"_reqId,omitempty"`
+}
+
+// FrameType returns TypeVaultClear.
+func (VaultClear) FrameType() Type { return TypeVaultClear }
+
+// RequestID returns the _reqId.
+func (m VaultClear) RequestID() ReqID { return m.ReqID }
+
+func (m *VaultClear) validate() error { return checkLabel("target", m.Target, MaxDisplayName) }

@@ -12,9 +12,10 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // Lengths of ids.
 const (
-	LongID  = 32 // meshes, members, invites, presences, messages
-	ShortID = 12 // edges, connections
-	EpochID = 8  // journal epochs
+	LongID   = 32 // meshes, members, invites, presences, messages
+	RecordID = 22 // what a mesh keeps: 130 bits, so that nobody guesses one
+	ShortID  = 12 // edges, connections
+	EpochID  = 8  // journal epochs
 
 	seqDigits  = 7
 	tailDigits = LongID - 1 - seqDigits

@@ -118,6 +118,7 @@ const (
 	TypeTopicListResponse    Type = "topic_list_response"
 	TypeTopicJoin            Type = "topic_join"
 	TypeTopicLeave           Type = "topic_leave"
+	TypeTopicDelete          Type = "topic_delete"
 	TypeTopicMembers         Type = "topic_members"
 	TypeTopicMembersResponse Type = "topic_members_response"
 	TypeTopicHistory         Type = "topic_history"
@@ -140,6 +141,7 @@ const (
 	TypeVaultGet        Type = "vault_get"
 	TypeVaultGetResult  Type = "vault_get_result"
 	TypeVaultDelete     Type = "vault_delete"
+	TypeVaultClear      Type = "vault_clear"
 
 	TypeWatch           Type = "watch"
 	TypeWatchAck        Type = "watch_ack"

@@ -62,7 +62,7 @@ func NewHandler(reg Registry, c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", signed.NewHandler(signed.Options{Registry: reg, Log: c.Log, Now: c.Now}, routes))
+	mux.Handle("/", signed.NewHandler(signed.Options{Registry: reg, Gate: h.mayAsk, Log: c.Log, Now: c.Now}, routes))
 	mux.HandleFunc(wire.RouteOpenAPI, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document) // the reader has gone, there is nobody to tell
@@ -104,11 +104,20 @@ func (h *handler) mayCreate(r *signed.Request) error {
 	case h.Creation == CreationClosed:
 		return signed.Refuse(http.StatusForbidden, wire.CodeCreationClosed, "no meshes can be made here")
 	}
-	wait, err := h.reg.Take(r.Context(), h.CreateLimit, h.Address(r.Request))
+	return h.take(r, h.CreateLimit, "too many new meshes from this address")
+}
+
+// mayAsk bounds what one address asks for: each signed request leaves a nonce,
+// and any key is good enough for some of them.
+func (h *handler) mayAsk(r *signed.Request) error {
+	return h.take(r, h.RequestLimit, "too many requests from this address")
+}
+
+func (h *handler) take(r *signed.Request, l registry.Limit, otherwise string) error {
+	wait, err := h.reg.Take(r.Context(), l, h.Address(r.Request))
 	if err == nil && wait > 0 {
 		return &signed.Refusal{
-			Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited,
-			Message: "too many new meshes from this address", Wait: wait,
+			Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited, Message: otherwise, Wait: wait,
 		}
 	}
 	return err

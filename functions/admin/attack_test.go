@@ -41,6 +41,28 @@ func TestAttackReplayedRequest(t *testing.T) {
 	}
 }
 
+// TestAttackFillingRedisWithNonces asks what any key may ask, each time with a
+// new key. Every request that passes leaves a nonce for minutes.
+func TestAttackFillingRedisWithNonces(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	p := newPlace(t, admin.Config{RequestLimit: registry.Limit{Name: "request", Burst: most, PerMinute: 1}})
+	for n := range 4 * most {
+		w := p.serve(t, signed(t, "GET", "/v1/meshes", "", functionstest.Key()))
+		if n < most {
+			expect(t, "within the limit", w, 200, "")
+			continue
+		}
+		expect(t, "beyond it", w, 429, wire.CodeRateLimited)
+		if w.Header().Get("Retry-After") == "" {
+			t.Error("not told when to come back")
+		}
+	}
+	if left := p.client.Raw().Keys(t.Context(), "nonce:*").Val(); len(left) != most {
+		t.Errorf("%d nonces are left of %d requests that passed", len(left), most)
+	}
+}
+
 func TestAttackSkewedRequest(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -50,6 +50,7 @@ type Config struct {
 	BrokerURL         string           // WebSocket address told to a mesh's owner; may be empty
 	Address           door.Address     // nil: door.Direct
 	CreateLimit       registry.Limit   // of new meshes from one address; default 60 at once, 30 a minute
+	RequestLimit      registry.Limit   // of signed requests from one address; default 3,000 at once, 1,200 a minute
 	Within            time.Duration    // 0: door.Within
 	Now               func() time.Time // nil: time.Now
 	Log               *slog.Logger     // nil: none
@@ -62,7 +63,11 @@ type Config struct {
 	Fleet    Fleet
 }
 
-var defaultCreateLimit = registry.Limit{Name: "create", Burst: 60, PerMinute: 30}
+// A backup of the largest mesh is some 300 requests in a row.
+var (
+	defaultCreateLimit  = registry.Limit{Name: "create", Burst: 60, PerMinute: 30}
+	defaultRequestLimit = registry.Limit{Name: "request", Burst: 3000, PerMinute: 1200}
+)
 
 func (c Config) withDefaults() (Config, error) {
 	hash, err := hex.DecodeString(c.OperatorTokenHash)
@@ -78,6 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.CreateLimit == (registry.Limit{}) {
 		c.CreateLimit = defaultCreateLimit
+	}
+	if c.RequestLimit == (registry.Limit{}) {
+		c.RequestLimit = defaultRequestLimit
 	}
 	if c.Within == 0 {
 		c.Within = door.Within

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -117,10 +118,16 @@ func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx co
 	if err != nil {
 		return err
 	}
-	if err := h.mayClose(r, target, here); err != nil {
+	sessions := connectionsOf(target, here)
+	if err := h.mayClose(r, target, sessions); err != nil {
 		return err
 	}
-	named := func(p Present) bool { return target == wire.TargetAll || target == p.Member || target == p.Pubkey }
+	if len(sessions) > 0 {
+		target = ids(sessions)
+	}
+	named := func(p Present) bool {
+		return target == wire.TargetAll || target == p.Member || slices.ContainsFunc(sessions, func(s Present) bool { return s.ID == p.ID })
+	}
 	if err := do(r.Context(), r.Mesh.ID, target, named); err != nil {
 		return err
 	}
@@ -138,27 +145,60 @@ func (h *handler) close(w http.ResponseWriter, r *signed.Request, do func(ctx co
 	return nil
 }
 
-// mayClose finds out whose connections the target names: a session's are those
-// of its member.
-func (h *handler) mayClose(r *signed.Request, target string, here []Present) error {
+// connectionsOf returns the connections of a session key. A hello may name any: where
+// somebody has proven to have the key, those who merely name it are not meant.
+func connectionsOf(key string, here []Present) []Present {
+	var proven, all []Present
+	for _, p := range here {
+		switch {
+		case p.Pubkey != key || p.Member == key:
+		case IsSession(p):
+			proven = append(proven, p)
+			fallthrough
+		default:
+			all = append(all, p)
+		}
+	}
+	if len(proven) > 0 {
+		return proven
+	}
+	return all
+}
+
+// ids names connections to edges.
+func ids(of []Present) string {
+	out := make([]string, len(of))
+	for i, p := range of {
+		out[i] = p.ID
+	}
+	return strings.Join(out, " ")
+}
+
+// mayClose refuses what only the owner may do. A session's connections are
+// those of its member.
+func (h *handler) mayClose(r *signed.Request, target string, sessions []Present) error {
 	if target == wire.TargetAll {
 		if r.As != signed.Owner {
 			return forbidden("only the owner closes everybody's connections")
 		}
 		return nil
 	}
-	for _, p := range here {
-		if p.Pubkey == target {
-			target = p.Member
-			break
+	members := []string{target}
+	if len(sessions) > 0 {
+		members = nil
+		for _, p := range sessions {
+			members = append(members, p.Member)
 		}
+		slices.Sort(members)
 	}
-	_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, target)
-	switch {
-	case err != nil:
-		return err
-	case member.Role == wire.RoleAdmin && r.As != signed.Owner && target != r.Key:
-		return forbidden("only the owner moderates admins")
+	for _, key := range slices.Compact(members) {
+		_, member, err := h.reg.Admission(r.Context(), r.Mesh.ID, key)
+		switch {
+		case err != nil:
+			return err
+		case member.Role == wire.RoleAdmin && r.As != signed.Owner && key != r.Key:
+			return forbidden("only the owner moderates admins")
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -35,8 +36,8 @@ func arrive(tb testing.TB, p *place, member, key string, kind presence.Kind) {
 		tb.Fatal(err)
 	}
 	id := key
-	if kind == presence.KindMember {
-		id = "m" + key[:40]
+	if kind != presence.KindSession {
+		id = string(kind[0]) + key[:40]
 	}
 	if _, err := s.Attach(tb.Context(), presence.Attachment{
 		Peer: presence.Peer{Mesh: p.ID, ID: id}, Member: member, Key: key, Kind: kind,
@@ -116,6 +117,24 @@ func TestAKickRingsForSessionsAndADisconnectForAll(t *testing.T) {
 	nobody := wire.KickRequest{Target: strings.Repeat("9", 64)}
 	expect(t, "nobody", p.serve(t, signed(t, "POST", p.path("/kicks"), nobody, p.Owner)), 404, wire.CodeNotFound)
 	expect(t, "no key", p.serve(t, signed(t, "POST", p.path("/kicks"), wire.KickRequest{Target: "ana"}, p.Owner)), 400, wire.CodeInvalidArgument)
+}
+
+// TestAttackKickingAnAdminByAKeyThatTwoName: a hello may name any session key.
+func TestAttackKickingAnAdminByAKeyThatTwoName(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, admin.Config{})
+	p.full(t)
+	other, accomplice := enrolled(t, p, wire.RoleAdmin), enrolled(t, p, wire.RoleMember)
+	for _, session := range []string{strings.Repeat("5", 64), strings.Repeat("d", 64)} { // listed behind who came first
+		arrive(t, p, accomplice, session, presence.KindClaim)
+		arrive(t, p, other, session, presence.KindSession)
+		for _, by := range []ed25519.PrivateKey{p.Creator, p.Owner} {
+			w := p.serve(t, signed(t, "POST", p.path("/kicks"), wire.KickRequest{Target: session}, by))
+			if allowed := by.Equal(p.Owner); allowed != (w.Code == 200) {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+		}
+	}
 }
 
 func TestTheQueueIsShownWithoutWhatItHolds(t *testing.T) {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,16 +49,18 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 // guesses it.
 const minOperatorToken = 16
 
-// Load reads and checks the environment. Its error names every problem, so
-// that a deployment is corrected in one round.
-func Load(ctx context.Context) (Config, error) {
+// Load reads and checks the environment, all but the secrets that it only names.
+// Its error names every problem, so that a deployment is corrected in one round.
+func Load() (Config, error) {
 	var c Config
 	if err := envconfig.Process(prefix, &c); err != nil {
 		return Config{}, fmt.Errorf("functions: config: %w", err)
 	}
-	err := errors.Join(envconfig.CheckDisallowed(prefix, &c), c.Resolve(ctx))
-	return c, errors.Join(err, c.check())
+	return c, errors.Join(envconfig.CheckDisallowed(prefix, &c), c.check())
 }
+
+// tooShort says so of a token, unless it is only named yet.
+func (s Secret) tooShort() bool { return s != "" && !s.isName() && len(s) < minOperatorToken }
 
 func (c *Config) check() error {
 	var problems []error
@@ -68,13 +69,13 @@ func (c *Config) check() error {
 			problems = append(problems, errors.New("functions: config: "+problem))
 		}
 	}
-	wrong(redis.CheckURL(string(c.RedisURL)) != nil, "FUNCTIONS_REDIS_URL is not an address such as redis://127.0.0.1:6379, or several separated by commas")
+	wrong(!c.RedisURL.isName() && redis.CheckURL(string(c.RedisURL)) != nil, "FUNCTIONS_REDIS_URL is not an address such as redis://127.0.0.1:6379, or several separated by commas")
 	u, err := url.Parse(c.PublicURL)
 	wrong(c.PublicURL != "" && (err != nil || u.Host == "" || httpScheme(u.Scheme) == ""), "FUNCTIONS_PUBLIC_URL is not an address such as https://mesh.example")
-	wrong(c.OperatorToken != "" && len(c.OperatorToken) < minOperatorToken, "FUNCTIONS_OPERATOR_TOKEN needs 16 characters or more")
+	wrong(c.OperatorToken.tooShort(), "FUNCTIONS_OPERATOR_TOKEN needs 16 characters or more")
 	wrong(c.MeshCreation == admin.CreationToken && c.OperatorToken == "", "FUNCTIONS_MESH_CREATION=token needs FUNCTIONS_OPERATOR_TOKEN")
 	wrong(c.Proxies < 0, "FUNCTIONS_PROXIES is negative")
-	wrong(c.EdgeToken != "" && len(c.EdgeToken) < minOperatorToken, "FUNCTIONS_EDGE_TOKEN needs 16 characters or more")
+	wrong(c.EdgeToken.tooShort(), "FUNCTIONS_EDGE_TOKEN needs 16 characters or more")
 	return errors.Join(problems...)
 }
 

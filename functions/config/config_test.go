@@ -27,12 +27,16 @@ func TestASecretIsFetchedFromTheExtension(t *testing.T) {
 	}
 	t.Setenv("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", at.Port())
 	t.Setenv("FUNCTIONS_REDIS_URL", "secret:arn:aws:secretsmanager:eu-central-1:1:secret:redis")
-	c, err := config.Load(t.Context())
+	named, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := named.Resolve(t.Context())
 	if err != nil || c.RedisURL != "rediss://:pw@host:6379" {
 		t.Fatalf("got %v", err)
 	}
-	t.Setenv("FUNCTIONS_OPERATOR_TOKEN", "secret:arn:other")
-	if _, err := config.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "FUNCTIONS_OPERATOR_TOKEN") {
+	named.OperatorToken = "secret:arn:other"
+	if _, err := named.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), "FUNCTIONS_OPERATOR_TOKEN") {
 		t.Errorf("a missing secret: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 const (
 	secretPrefix = "secret:"
 	secretWithin = 3 * time.Second
+	secretAgain  = 20 * time.Millisecond
 	maxSecret    = 64 << 10
 
 	// The AWS extension "Parameters and Secrets" serves secrets to the function
@@ -25,10 +26,14 @@ const (
 	extensionPortName = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 )
 
-// Resolve replaces every value secret:ARN by the secret of that name, which it
-// asks of the extension that AWS offers as a layer. A secret written into the
-// environment itself would be shown to whoever may look at the function.
-func (c *Config) Resolve(ctx context.Context) error {
+// isName says that what stands there is where the secret is.
+func (s Secret) isName() bool { return strings.HasPrefix(string(s), secretPrefix) }
+
+// Resolve returns c with every value secret:ARN replaced by the secret of that
+// name, which it asks of the extension that AWS offers as a layer. A secret
+// written into the environment itself would be shown to whoever may look at the
+// function. The extension answers from the first event on, not before.
+func (c Config) Resolve(ctx context.Context) (Config, error) {
 	ctx, cancel := context.WithTimeout(ctx, secretWithin)
 	defer cancel()
 	var errs []error
@@ -36,21 +41,40 @@ func (c *Config) Resolve(ctx context.Context) error {
 		"FUNCTIONS_REDIS_URL": &c.RedisURL, "FUNCTIONS_OPERATOR_TOKEN": &c.OperatorToken,
 		"FUNCTIONS_EDGE_TOKEN": &c.EdgeToken,
 	} {
-		arn, ok := strings.CutPrefix(string(*value), secretPrefix)
-		if !ok {
+		if !value.isName() {
 			continue
 		}
-		text, err := fetchSecret(ctx, arn)
+		text, err := fetchSecret(ctx, strings.TrimPrefix(string(*value), secretPrefix))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("functions: config: %s: %w", name, err))
 			continue
 		}
 		*value = Secret(text)
 	}
-	return errors.Join(errs...)
+	return c, errors.Join(append(errs, c.check())...)
 }
 
+var errNotReady = errors.New("the extension is not ready")
+
+// fetchSecret asks until the extension is ready, which it is told at the same
+// moment as the function that there is an event.
 func fetchSecret(ctx context.Context, arn string) (string, error) {
+	again := time.NewTicker(secretAgain)
+	defer again.Stop()
+	for {
+		text, err := askSecret(ctx, arn)
+		if !errors.Is(err, errNotReady) {
+			return text, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-again.C:
+		}
+	}
+}
+
+func askSecret(ctx context.Context, arn string) (string, error) {
 	at := url.URL{
 		Scheme: "http", Host: "127.0.0.1:" + cmp.Or(os.Getenv(extensionPortName), extensionPort),
 		Path: "/secretsmanager/get", RawQuery: url.Values{"secretId": {arn}}.Encode(),
@@ -65,8 +89,12 @@ func fetchSecret(ctx context.Context, arn string) (string, error) {
 		return "", fmt.Errorf("ask for the secret (is the extension's layer there?): %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxSecret))
+	if answer.StatusCode == http.StatusBadRequest && strings.Contains(string(body), "not ready") {
+		return "", errNotReady
+	}
 	var out struct{ SecretString string }
-	err = json.NewDecoder(io.LimitReader(answer.Body, maxSecret)).Decode(&out)
+	err = errors.Join(err, json.Unmarshal(body, &out))
 	if answer.StatusCode != http.StatusOK || err != nil || out.SecretString == "" {
 		return "", fmt.Errorf("the extension has no such secret: status %d", answer.StatusCode)
 	}

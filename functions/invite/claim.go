@@ -65,18 +65,19 @@ func (h *handler) claim(w http.ResponseWriter, r *http.Request) (*wire.ClaimResp
 	case in.IsLegacy():
 		return nil, errNoRootKey
 	}
+	// Nobody knows the proof who has not opened the sealed invite. Whoever only
+	// has the code must not use up what the invite's bearers may try.
+	if wire.InviteHash(in.InviteProof) != invite.TokenHash {
+		return nil, registry.ErrNoInvite
+	}
 	if err := h.limitClaim(w, r, h.InviteLimit, invite.TokenHash); err != nil {
 		return nil, err
 	}
 	return h.enrol(r, mesh, invite, &in)
 }
 
-// enrol takes a newcomer in who has opened the sealed invite: nobody else knows
-// the proof.
+// enrol takes in a newcomer whose proof holds.
 func (h *handler) enrol(r *http.Request, mesh registry.Mesh, invite registry.Invite, in *wire.ClaimRequest) (*wire.ClaimResponse, error) {
-	if wire.InviteHash(in.InviteProof) != invite.TokenHash {
-		return nil, registry.ErrNoInvite
-	}
 	enrolled, err := h.reg.Enrol(r.Context(), registry.Enrolment{
 		Mesh: mesh.ID, TokenHash: invite.TokenHash, Key: in.Key(), Name: in.DisplayName,
 	})

@@ -285,6 +285,21 @@ func TestAttackGuessingAndHammering(t *testing.T) {
 	}
 }
 
+// TestAttackShuttingAnInviteByItsCode claims with no idea of the secret, as
+// somebody can who has seen the code in a log.
+func TestAttackShuttingAnInviteByItsCode(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{InviteLimit: registry.Limit{Name: "x", Burst: 2, PerMinute: 1}})
+	s := p.short(t, 9, soon())
+	for range 5 {
+		guess := wire.NewClaimRequest(s.Code, "a guess", "eve", functionstest.Key(), time.Now())
+		notClaimed(t, "a guess", p.claim(t, s.Code, guess), 404, wire.ClaimNotFound)
+	}
+	if got := p.claimBy(t, s, functionstest.Key()); got.status != 200 {
+		t.Errorf("then who has the link: %+v", got)
+	}
+}
+
 func TestThePreviewSaysWhyAnInviteIsNoGood(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, invite.Config{})

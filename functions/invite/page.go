@@ -1,6 +1,7 @@
 package invite
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/claudemesh/claudemesh/functions/door"
@@ -30,13 +32,14 @@ var pagePolicy = func() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// pageView is what the page shows. Names were written by strangers; the
-// template escapes them.
+// pageView is what the page shows. Names were written by strangers: the template
+// escapes them, and fences in those whose letters turn the text around.
 type pageView struct {
 	Style     template.CSS
 	Trouble   string // instead of all that follows
 	Advice    string
 	Mesh      string
+	Title     string // Mesh without what no title can fence in
 	InvitedBy string
 	Admin     bool
 	Expires   string
@@ -60,6 +63,7 @@ func (h *handler) servePage(w http.ResponseWriter, r *http.Request) {
 		view.Trouble, view.Advice = troubles[status][0], troubles[status][1]
 	} else {
 		view.Mesh, view.InvitedBy, view.Admin = mesh.DisplayName(), invite.InvitedBy, invite.Role == wire.RoleAdmin
+		view.Title = strings.Map(straight, view.Mesh)
 		view.Expires = invite.ExpiresAt.UTC().Format("2 January 2006, 15:04 UTC")
 		view.Link = h.webURL(r) + r.URL.Path
 	}
@@ -69,6 +73,14 @@ func (h *handler) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_ = page.Execute(w, view) // the reader has gone, there is nobody to tell
+}
+
+// straight drops the letters that only steer how others are shown.
+func straight(r rune) rune {
+	if unicode.Is(unicode.Cf, r) {
+		return -1
+	}
+	return r
 }
 
 func setPageHeaders(h http.Header) {
@@ -82,20 +94,21 @@ func setPageHeaders(h http.Header) {
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 }
 
-// webURL is where the page is, as far as the page knows.
+// webURL is where the page is, as far as the page knows: by what it is told, or
+// by the name that the browser asked the edge for, or itself.
 func (h *handler) webURL(r *http.Request) string {
 	if h.WebURL != "" {
 		return strings.TrimRight(h.WebURL, "/")
 	}
-	if here(r) {
-		return "http://" + r.Host
+	host := cmp.Or(r.Header.Get("X-Forwarded-Host"), r.Host)
+	if here(r, host) {
+		return "http://" + host
 	}
-	return "https://" + r.Host
+	return "https://" + host
 }
 
 // here tells whether somebody tries this out on their own machine, without TLS.
-func here(r *http.Request) bool {
-	host := r.Host
+func here(r *http.Request, host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

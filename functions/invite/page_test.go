@@ -1,11 +1,13 @@
 package invite_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/functionstest"
 	"github.com/claudemesh/claudemesh/functions/invite"
 	"github.com/claudemesh/claudemesh/functions/registry"
 )
@@ -19,7 +21,7 @@ func TestThePageTellsAPersonWhatToDo(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	for _, want := range []string{
-		"Acme", "Ana</b> invites you", "go install github.com/claudemesh/claudemesh/cli/cmd/claudemesh@latest",
+		"Acme", "Ana</bdi></b> invites you", "go install github.com/claudemesh/claudemesh/cli/cmd/claudemesh@latest",
 		"claudemesh join", "https://mesh.example/i/" + s.Code + "#", `name="viewport"`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
@@ -50,6 +52,22 @@ func TestThePageShowsTheLinkAsItWasSent(t *testing.T) {
 		if page := p.on(host, "/i/"+s.Code).Body.String(); !strings.Contains(page, want+s.Code+"#") {
 			t.Errorf("on %s the link is not %s", host, want)
 		}
+	}
+}
+
+// TestThePageShowsTheLinkThatLedToTheEdge: the edge that forwards a request says
+// under which name it was asked, where the function is not told its own.
+func TestThePageShowsTheLinkThatLedToTheEdge(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, invite.Config{})
+	s := p.short(t, 1, soon())
+	r := functionstest.Request("GET", "/i/"+s.Code, nil)
+	r.Host = "127.0.0.1:7910"
+	r.Header.Set("X-Forwarded-Host", "mesh.example")
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, r)
+	if page := w.Body.String(); !strings.Contains(page, "https://mesh.example/i/"+s.Code+"#") || strings.Contains(page, "7910") {
+		t.Errorf("got %s", page)
 	}
 }
 
@@ -96,6 +114,32 @@ func TestAttackNamesThatAreMarkup(t *testing.T) {
 	page := p.do("GET", "/i/"+code, "").Body.String()
 	if strings.Contains(page, "<script") || strings.Contains(page, "<img") || !strings.Contains(page, "&lt;script&gt;") || !strings.Contains(page, "as an admin") {
 		t.Errorf("got %s", page)
+	}
+}
+
+// TestAttackNamesThatTurnTheTextAround: what follows a name must not be read
+// backwards because of what is in it.
+func TestAttackNamesThatTurnTheTextAround(t *testing.T) {
+	t.Parallel()
+	const evil = "Acme\u202etiyalb\u2066"
+	p := newPlace(t, invite.Config{})
+	if err := p.Store.SetMesh(t.Context(), p.ID, registry.MeshChange{Name: new(evil)}); err != nil {
+		t.Fatal(err)
+	}
+	code := wire.NewID(wire.CodeLength)
+	if _, err := p.Store.AddInvite(t.Context(), p.ID, registry.NewInvite{
+		TokenHash: wire.TokenHash("x"), Role: wire.RoleMember, MaxUses: 1, ExpiresAt: soon(),
+		InvitedBy: evil, CodeHash: wire.CodeHash(code), Sealed: "x",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	page := p.do("GET", "/i/"+code, "").Body.String()
+	title, rest, _ := strings.Cut(page, "</title>")
+	if strings.ContainsAny(title, "\u202e\u2066") {
+		t.Errorf("the title, which nothing can fence in: %q", title)
+	}
+	if strings.Count(rest, evil) != strings.Count(rest, "<bdi>"+evil+"</bdi>") || !strings.Contains(rest, evil) {
+		t.Errorf("not fenced in: %s", rest)
 	}
 }
 

@@ -20,6 +20,10 @@ import (
 // invoked the function.
 var ErrEvent = errors.New("lambdahttp: event is no HTTP request")
 
+// errRequest says that a request is none that a web server would take. Who made
+// it is told so; nothing is wrong with the function.
+var errRequest = errors.New("lambdahttp: malformed request")
+
 // source is where an event came from, hence the shape of its answer.
 type source int
 
@@ -126,17 +130,17 @@ func newRequest(ctx context.Context, method, target string, h http.Header, from,
 	if encoded {
 		raw, err := base64.StdEncoding.DecodeString(body)
 		if err != nil {
-			return nil, fmt.Errorf("%w: body: %w", ErrEvent, err)
+			return nil, fmt.Errorf("%w: body: %w", errRequest, err)
 		}
 		body = string(raw)
 	}
 	at, err := url.ParseRequestURI(target)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEvent, err)
+		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, at.String(), strings.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEvent, err)
+		return nil, fmt.Errorf("%w: %w", errRequest, err)
 	}
 	r.URL, r.RequestURI, r.RemoteAddr = at, target, from
 	r.Header, r.Host = h, h.Get("Host")

@@ -2,9 +2,11 @@ package lambdahttp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -48,11 +50,24 @@ func (a *adapter) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		defer cancel()
 	}
 	r, from, err := request(ctx, payload, a.Proxies)
-	if err != nil {
+	switch {
+	case errors.Is(err, errRequest):
+		return refusal(http.StatusBadRequest, "malformed request").encode(from)
+	case err != nil:
 		a.Log.WarnContext(ctx, "event not understood", "err", err)
 		return nil, err
 	}
-	return a.serve(r).encode(from)
+	w := a.serve(r)
+	answer, err := w.encode(from)
+	if errors.Is(err, errAnswerTooLarge) && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.compress()
+		answer, err = w.encode(from)
+	}
+	if errors.Is(err, errAnswerTooLarge) {
+		a.Log.ErrorContext(ctx, "answer too large", "method", r.Method, "path", r.URL.Path)
+		return refusal(http.StatusInternalServerError, "the answer is too large to be sent this way").encode(from)
+	}
+	return answer, err
 }
 
 // serve waits for the handler no longer than the request's context lasts. A

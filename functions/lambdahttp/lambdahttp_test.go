@@ -1,17 +1,24 @@
 package lambdahttp_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/door"
 	"github.com/claudemesh/claudemesh/functions/lambdahttp"
 )
 
@@ -112,11 +119,26 @@ func TestAnEventThatIsNoRequestIsAnError(t *testing.T) {
 	h := lambdahttp.NewHandler(http.NotFoundHandler(), lambdahttp.Options{})
 	for _, text := range []string{
 		``, `null`, `{}`, `[]`, `{"source":"aws.events"}`, `{"requestContext":{"http":7}}`,
-		`{"requestContext":{"http":{"method":"G T"}},"rawPath":"/"}`, `{"requestContext":{"http":{"method":"GET"}},"rawPath":"x"}`,
-		`{"requestContext":{"elb":{}},"httpMethod":"GET","path":"/","isBase64Encoded":true,"body":"!"}`,
 	} {
 		if _, err := h.Invoke(t.Context(), []byte(text)); !errors.Is(err, lambdahttp.ErrEvent) {
 			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}
+
+// TestAttackRequestsThatAreNone sends what a web server answers with 400. A
+// failed invocation would be a 502 that wakes somebody.
+func TestAttackRequestsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"requestContext":{"http":{"method":"G T"}},"rawPath":"/"}`, `{"requestContext":{"http":{"method":"GET"}},"rawPath":"x"}`,
+		`{"requestContext":{"http":{"method":"GET"}},"rawPath":"/i/%zz"}`, `{"requestContext":{"http":{"method":"GET"}},"rawPath":""}`,
+		`{"requestContext":{"elb":{}},"httpMethod":"GET","path":"/%","headers":{}}`,
+		`{"requestContext":{"elb":{}},"httpMethod":"GET","path":"/","isBase64Encoded":true,"body":"!"}`,
+	} {
+		called := func(http.ResponseWriter, *http.Request) { t.Errorf("%s: was served", text) }
+		if got := invoke(t, called, lambdahttp.Options{}, []byte(text)); got.StatusCode != 400 {
+			t.Errorf("%s: got %+v", text, got)
 		}
 	}
 }
@@ -140,13 +162,65 @@ func TestAHandlerThatHangsOrPanicsIsAnsweredFor(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatLambdaWouldCutIsRefused(t *testing.T) {
+// TestAnAnswerThatLambdaWouldCutIsAClearRefusal: a balancer hands on 1 MB, a
+// function URL 6 MB, as the event's JSON; beyond that the caller gets a 502.
+func TestAnAnswerThatLambdaWouldCutIsAClearRefusal(t *testing.T) {
 	t.Parallel()
-	invoke(t, func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := w.Write(make([]byte, 5<<20)); err == nil {
-			t.Error("5 MiB were accepted")
+	for _, c := range []struct {
+		event  string
+		body   string
+		status int
+	}{
+		{"alb", strings.Repeat("x", 900_000), 200},
+		{"alb", strings.Repeat("x", 1_000_000), 500},
+		{"alb", strings.Repeat(`"`, 600_000), 500},
+		{"alb_multi", strings.Repeat("x", 1_000_000), 500},
+		{"function_url", strings.Repeat("x", 1_000_000), 200},
+		{"alb", strings.Repeat("\xff", 800_000), 500},
+		{"function_url", strings.Repeat("x", 6_000_001), 500},
+	} {
+		got := invoke(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }, lambdahttp.Options{}, event(t, c.event))
+		if got.StatusCode != c.status || c.status == 500 && !strings.Contains(got.Body, "too large") {
+			t.Errorf("%d bytes of %.1q by %s: %d %.80s", len(c.body), c.body, c.event, got.StatusCode, got.Body)
 		}
-	}, lambdahttp.Options{}, event(t, "alb"))
+	}
+}
+
+// TestALongListFitsCompressed answers with more members than a balancer would
+// hand on as they are.
+func TestALongListFitsCompressed(t *testing.T) {
+	t.Parallel()
+	members := make([]wire.MeshMember, 4500)
+	for i := range members {
+		members[i] = wire.MeshMember{
+			MemberID: wire.NewID(wire.LongID), Pubkey: wire.TokenHash(strconv.Itoa(i)), DisplayName: fmt.Sprint("member ", i),
+			Role: wire.RoleMember, MessageMode: wire.ModePush, JoinedAt: wire.At(time.Now()),
+		}
+	}
+	list := func(w http.ResponseWriter, _ *http.Request) {
+		door.JSON(w, http.StatusOK, wire.MembersResponse{Members: members})
+	}
+	for _, name := range []string{"alb", "alb_multi"} {
+		plain := event(t, name)
+		if got := invoke(t, list, lambdahttp.Options{}, plain); got.StatusCode != 500 {
+			t.Errorf("%s, to a client that reads no gzip: %d", name, got.StatusCode)
+		}
+		with := bytes.Replace(bytes.Replace(plain, []byte(`"headers": {`), []byte(`"headers": {"accept-encoding": "gzip",`), 1),
+			[]byte(`"multiValueHeaders": {`), []byte(`"multiValueHeaders": {"accept-encoding": ["gzip"],`), 1)
+		got := invoke(t, list, lambdahttp.Options{}, with)
+		encoding := got.Headers["Content-Encoding"] + strings.Join(got.MultiValueHeaders["Content-Encoding"], "")
+		if got.StatusCode != 200 || encoding != "gzip" || !got.IsBase64Encoded {
+			t.Fatalf("%s: %d, %q, %.80s", name, got.StatusCode, encoding, got.Body)
+		}
+		z, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(got.Body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out wire.MembersResponse
+		if err := json.NewDecoder(z).Decode(&out); err != nil || len(out.Members) != len(members) {
+			t.Errorf("%s: %d came out, %v", name, len(out.Members), err)
+		}
+	}
 }
 
 func FuzzEvent(f *testing.F) {

@@ -2,6 +2,7 @@ package lambdahttp
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// maxAnswer is below what Lambda hands on, 6 MB, however it is encoded.
-const maxAnswer = 4 << 20
+// maxAnswer is what is handed on of an answer, as the JSON it is encoded in: by
+// Lambda 6 MB, by a balancer 1 MB. Of more its caller would get none of it.
+var maxAnswer = map[source]int{gateway: 6_000_000, balancer: 1_000_000, balancerMulti: 1_000_000}
 
 var errAnswerTooLarge = errors.New("lambdahttp: answer too large")
 
@@ -23,6 +25,7 @@ type response struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	cut    bool // more was written than any source takes
 }
 
 func newResponse() *response { return &response{header: make(http.Header)} }
@@ -40,14 +43,43 @@ func (w *response) WriteHeader(status int) {
 // Write is part of http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if w.body.Len()+len(b) > maxAnswer {
+	if w.body.Len()+len(b) > maxAnswer[gateway] {
+		w.cut = true
 		return 0, errAnswerTooLarge
 	}
 	return w.body.Write(b)
 }
 
+// refusal is an answer that no handler gave.
+func refusal(status int, why string) *response {
+	w := newResponse()
+	http.Error(w, why, status)
+	return w
+}
+
+// compress makes a long list fit, for a client that reads gzip.
+func (w *response) compress() {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := w.body.WriteTo(z)
+	if errors.Join(err, z.Close()) != nil {
+		panic("lambdahttp: a buffer takes everything")
+	}
+	w.body = b
+	w.header.Set("Content-Encoding", "gzip")
+	w.header.Add("Vary", "Accept-Encoding")
+}
+
 // encode writes the answer in the shape that the event's source reads.
 func (w *response) encode(to source) ([]byte, error) {
+	text, err := w.shaped(to)
+	if err == nil && (w.cut || len(text) > maxAnswer[to]) {
+		return nil, errAnswerTooLarge
+	}
+	return text, err
+}
+
+func (w *response) shaped(to source) ([]byte, error) {
 	w.WriteHeader(http.StatusOK)
 	body, encoded := w.body.String(), false
 	if !utf8.ValidString(body) {

@@ -52,6 +52,21 @@ func WithActor(ctx context.Context, actor string) context.Context {
 // ActorOwner stands for the owner key, which is no member.
 const ActorOwner = "owner"
 
+// change runs a script that tells in the audit log what it does. Reading bounds
+// the log, and so does this where nobody reads it: whoever changes things on and
+// on must not fill Redis. A change that was made is not taken back for that.
+func (s *Store) change(ctx context.Context, mesh string, script *redis.Script, keys []string, args ...any) *goredis.Cmd {
+	done := s.c.Run(ctx, script, keys, args...)
+	if done.Err() != nil {
+		return done
+	}
+	n, err := s.c.Raw().XLen(ctx, s.keys.audit(mesh)).Result()
+	if err == nil && n > int64(s.o.AuditPerMesh+auditSlack) {
+		_ = s.seal(ctx, mesh) // the next change tries again
+	}
+	return done
+}
+
 type payload map[string]any
 
 // entry are the arguments with which every changing script ends.
@@ -85,6 +100,9 @@ const (
 	auditPage   = 500
 	sealTries   = 20
 	sealsAtOnce = 500
+
+	// auditSlack is how far a log that nobody reads grows beyond its bound.
+	auditSlack = sealsAtOnce
 )
 
 //go:embed lua/seal.lua

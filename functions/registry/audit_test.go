@@ -128,6 +128,29 @@ func TestTheAuditLogForgetsItsOldestAndStillVerifies(t *testing.T) {
 	}
 }
 
+// TestAttackFillingTheAuditLog changes what a member may change, on and on, and
+// nobody ever reads the log.
+func TestAttackFillingTheAuditLog(t *testing.T) {
+	t.Parallel()
+	const kept = 5
+	s := newStore(t, Options{AuditPerMesh: kept})
+	mesh := newMesh(t, s)
+	for n := range 3 * auditSlack {
+		if _, err := s.SetGrants(t.Context(), mesh.ID, key(creatorKey), wire.Grants{key(n % 2): {}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.c.Raw().XLen(t.Context(), s.keys.audit(mesh.ID)).Val(); n > kept+auditSlack {
+		t.Errorf("%d entries are kept", n)
+	}
+	if n := s.c.Raw().HLen(t.Context(), s.keys.auditSeals(mesh.ID)).Val(); n > kept+auditSlack {
+		t.Errorf("%d hashes are kept", n)
+	}
+	if n, broken, err := s.VerifyAudit(t.Context(), mesh.ID); n < kept || broken != "" || err != nil {
+		t.Errorf("verified %d, broken at %q, %v", n, broken, err)
+	}
+}
+
 func TestManyMayReadAndWriteTheAuditLogAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, Options{})

@@ -18,16 +18,17 @@ import (
 )
 
 // Kinds of records in a backup, in the order in which they are written. The
-// mesh comes first: a restore needs to know whose it is.
+// mesh comes first: a restore needs to know whose it is. Bans come before the
+// members that they keep out, who try to get in meanwhile.
 const (
 	backupMesh   = "mesh"
-	backupMember = "member"
 	backupBan    = "ban"
+	backupMember = "member"
 	backupInvite = "invite"
 	backupGrant  = "grant" // field "MEMBER SENDER", value a list of capabilities
 )
 
-var backupKinds = []string{backupMesh, backupMember, backupBan, backupInvite, backupGrant}
+var backupKinds = []string{backupMesh, backupBan, backupMember, backupInvite, backupGrant}
 
 // backupPart bounds the records of one part, so that with its JSON it fits
 // into a request.
@@ -63,8 +64,13 @@ func recordAt(place string) wire.BackupRecord {
 	return wire.BackupRecord{Kind: kind, Field: field}
 }
 
+// compareRecords orders records by kind and field. An invite's uses and its end
+// come before the invite itself, which would take somebody in without them.
 func compareRecords(a, b wire.BackupRecord) int {
-	return cmp.Or(cmp.Compare(slices.Index(backupKinds, a.Kind), slices.Index(backupKinds, b.Kind)), cmp.Compare(a.Field, b.Field))
+	late := func(r wire.BackupRecord) int { return strings.Count(r.Field, ":") }
+	return cmp.Or(
+		cmp.Compare(slices.Index(backupKinds, a.Kind), slices.Index(backupKinds, b.Kind)),
+		cmp.Compare(late(b), late(a)), cmp.Compare(a.Field, b.Field))
 }
 
 func (s *Store) records(ctx context.Context, mesh string) ([]wire.BackupRecord, error) {
@@ -124,8 +130,8 @@ func (s *Store) Restore(ctx context.Context, mesh, owner string, records []wire.
 	if err != nil {
 		return err
 	}
-	args := append([]any{owner}, entry(ctx, auditRestored, payload{"records": len(records)})...)
-	word, err := s.c.Run(ctx, restoreScript, []string{
+	args := append([]any{owner, s.c.MeshBell(mesh)}, entry(ctx, auditRestored, payload{"records": len(records)})...)
+	word, err := s.change(ctx, mesh, restoreScript, []string{
 		s.keys.mesh(mesh), s.keys.members(mesh), s.keys.memberIDs(mesh), s.keys.bans(mesh),
 		s.keys.invites(mesh), s.keys.invitesDue(mesh), s.keys.audit(mesh),
 	}, append(args, p.args...)...).Text()

@@ -11,6 +11,40 @@ import (
 	"github.com/claudemesh/claudemesh/infra/redis"
 )
 
+// TestWhatALaterInviteLiftsIsDecidedByOneClock has a Redis whose clock is an
+// hour off that of the functions, which make the invites.
+func TestWhatALaterInviteLiftsIsDecidedByOneClock(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		server := miniredis.RunT(t)
+		c, err := redis.Open(t.Context(), redis.Options{URL: "redis://" + server.Addr(), Partitions: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		s, clock := New(c, Options{}), time.Now().Add(off)
+		tick := func() { clock = clock.Add(time.Second); server.SetTime(clock) }
+		mesh := newMesh(t, s)
+		tick()
+		addInvite(t, s, mesh.ID, 1, 9, 3*time.Hour)
+		if _, err := enrol(t, s, mesh.ID, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		tick()
+		if err := s.Revoke(t.Context(), mesh.ID, key(1)); err != nil {
+			t.Fatal(err)
+		}
+		tick()
+		if _, err := enrol(t, s, mesh.ID, 1, 1); !errors.Is(err, ErrRevoked) {
+			t.Errorf("off by %v: by the invite of before: %v", off, err)
+		}
+		addInvite(t, s, mesh.ID, 2, 9, 3*time.Hour)
+		if _, err := enrol(t, s, mesh.ID, 2, 1); err != nil {
+			t.Errorf("off by %v: by a later invite: %v", off, err)
+		}
+	}
+}
+
 // TestTheScriptsAlsoRunOnAnEmbeddedServer takes a mesh through its life on a
 // server written in Go, whose Lua is another implementation.
 func TestTheScriptsAlsoRunOnAnEmbeddedServer(t *testing.T) {

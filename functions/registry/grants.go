@@ -64,7 +64,7 @@ func (s *Store) SetGrants(ctx context.Context, mesh, memberKey string, change wi
 		}
 		args := append([]any{memberKey, was, text, s.c.MeshBell(mesh)},
 			entry(ctx, auditGranted, payload{"pubkey": memberKey, "changed": len(change)})...)
-		word, err := s.c.Run(ctx, grantsScript,
+		word, err := s.change(ctx, mesh, grantsScript,
 			[]string{s.keys.members(mesh), s.keys.grants(mesh), s.keys.audit(mesh)}, args...).Text()
 		if err := answer(word, err, "set grants"); !errors.Is(err, ErrConflict) {
 			return merged, err

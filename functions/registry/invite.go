@@ -104,7 +104,11 @@ var inviteScript = redis.NewScript(inviteSource, auditSource)
 // A code is kept first, since it lies in another cluster slot than the mesh. A
 // failure in between leaves a code that stands for nothing.
 func (s *Store) AddInvite(ctx context.Context, mesh string, n NewInvite) (Invite, error) {
-	invite := Invite{NewInvite: n, CreatedAt: nowMillis()}
+	now, err := s.c.Raw().Time(ctx).Result() // a revocation that the invite lifts has Redis's time too
+	if err != nil {
+		return Invite{}, fmt.Errorf("registry: ask the time: %w", err)
+	}
+	invite := Invite{NewInvite: n, CreatedAt: time.UnixMilli(now.UnixMilli())}
 	invite.TokenHash, invite.CodeHash = normal(n.TokenHash), normal(n.CodeHash)
 	invite.ID = cmp.Or(n.ID, newID())
 	if err := s.keepCode(ctx, mesh, invite); err != nil {
@@ -114,7 +118,7 @@ func (s *Store) AddInvite(ctx context.Context, mesh string, n NewInvite) (Invite
 		invite.TokenHash, invite.ID, invite.encode(), invite.ExpiresAt.Unix(),
 		s.o.InvitesPerMesh, (1 + endedPerLive) * s.o.InvitesPerMesh, int64(endedInviteKept.Seconds()), invite.Sealed,
 	}, entry(ctx, auditInvited, payload{"inviteId": invite.ID, "role": n.Role, "maxUses": n.MaxUses, "expiresAt": n.ExpiresAt.Unix()})...)
-	word, err := s.c.Run(ctx, inviteScript,
+	word, err := s.change(ctx, mesh, inviteScript,
 		[]string{s.keys.mesh(mesh), s.keys.invites(mesh), s.keys.invitesDue(mesh), s.keys.audit(mesh)}, args...).Text()
 	if err := answer(word, err, "add invite"); err != nil {
 		return Invite{}, errors.Join(err, s.dropCode(ctx, invite))
@@ -129,7 +133,7 @@ var revokeScript = redis.NewScript(revokeSource, auditSource)
 // RevokeInvite withdraws an invite by its id. Members it made stay. Revoking
 // a revoked invite changes nothing; an unknown one is [ErrNoInvite].
 func (s *Store) RevokeInvite(ctx context.Context, mesh, id string) error {
-	word, err := s.c.Run(ctx, revokeScript,
+	word, err := s.change(ctx, mesh, revokeScript,
 		[]string{s.keys.invites(mesh), s.keys.invitesDue(mesh), s.keys.audit(mesh)},
 		append([]any{id}, entry(ctx, auditInviteRevoked, payload{"inviteId": id})...)...).Text()
 	return answer(word, err, "revoke invite")
@@ -204,7 +208,7 @@ func (s *Store) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	args := append([]any{
 		hash, definition, normal(e.Owner), key, member.ID, member.encode(), s.o.MembersPerMesh,
 	}, entry(WithActor(ctx, member.ID), auditJoined, payload{"pubkey": key, "role": member.Role})...)
-	reply, err := s.c.Run(ctx, enrolScript, []string{
+	reply, err := s.change(ctx, e.Mesh, enrolScript, []string{
 		s.keys.mesh(e.Mesh), s.keys.members(e.Mesh), s.keys.memberIDs(e.Mesh), s.keys.bans(e.Mesh), invites, s.keys.audit(e.Mesh),
 	}, args...).StringSlice()
 	if err != nil || len(reply) != 2 {

@@ -155,7 +155,7 @@ func (s *Store) Revoke(ctx context.Context, mesh, memberKey string) error {
 
 func (s *Store) shutOut(ctx context.Context, mesh, memberKey, until, event string) error {
 	args := append([]any{normal(memberKey), s.c.MeshBell(mesh), until}, entry(ctx, event, payload{"targetPubkey": normal(memberKey)})...)
-	word, err := s.c.Run(ctx, banScript,
+	word, err := s.change(ctx, mesh, banScript,
 		[]string{s.keys.members(mesh), s.keys.bans(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "ban")
 }
@@ -168,6 +168,6 @@ var unbanScript = redis.NewScript(unbanSource, auditSource)
 // [ErrNotBanned] when there was no ban.
 func (s *Store) Unban(ctx context.Context, mesh, memberKey string) error {
 	args := append([]any{normal(memberKey)}, entry(ctx, auditUnbanned, payload{"targetPubkey": normal(memberKey)})...)
-	word, err := s.c.Run(ctx, unbanScript, []string{s.keys.bans(mesh), s.keys.audit(mesh)}, args...).Text()
+	word, err := s.change(ctx, mesh, unbanScript, []string{s.keys.bans(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "unban")
 }

@@ -134,6 +134,20 @@ func TestAdmissionRefusesWhoIsUnknown(t *testing.T) {
 	}
 }
 
+func TestAMeshIsCalledWhatItsOwnerSays(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, Options{})
+	mesh := newMesh(t, s)
+	for _, name := range []string{"@now", "archived", "Acme\u202e"} {
+		if err := s.SetMesh(t.Context(), mesh.ID, MeshChange{Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Mesh(t.Context(), mesh.ID); err != nil || got.Name != name {
+			t.Errorf("named %q, it is called %q, %v", name, got.Name, err)
+		}
+	}
+}
+
 func TestAnArchivedMeshLetsNobodyIn(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, Options{})

@@ -101,12 +101,12 @@ func (s *Store) SetMesh(ctx context.Context, mesh string, c MeshChange) error {
 // Archive ends a mesh: nobody is admitted any more, and `archived` rings on its
 // bell so that edges close its sockets. What waits is kept for its retention.
 func (s *Store) Archive(ctx context.Context, mesh string) error {
-	return s.setMesh(ctx, mesh, "archived", auditArchived, payload{}, []any{"archived", "@now"})
+	return s.setMesh(ctx, mesh, "archived", auditArchived, payload{}, []any{"archived", ""})
 }
 
 func (s *Store) setMesh(ctx context.Context, mesh, word, event string, told payload, fields []any) error {
 	args := append([]any{word, s.c.MeshBell(mesh)}, entry(ctx, event, told)...)
-	got, err := s.c.Run(ctx, settingsScript, []string{s.keys.mesh(mesh), s.keys.audit(mesh)}, append(args, fields...)...).Text()
+	got, err := s.change(ctx, mesh, settingsScript, []string{s.keys.mesh(mesh), s.keys.audit(mesh)}, append(args, fields...)...).Text()
 	return answer(got, err, "set mesh")
 }
 
@@ -158,7 +158,7 @@ func (s *Store) SetMember(ctx context.Context, mesh, memberKey string, c MemberC
 		}
 		told := c.apply(&m)
 		args := append([]any{memberKey, was, m.encode(), s.c.MeshBell(mesh)}, entry(ctx, auditMember, told)...)
-		word, err := s.c.Run(ctx, memberScript, []string{s.keys.members(mesh), s.keys.audit(mesh)}, args...).Text()
+		word, err := s.change(ctx, mesh, memberScript, []string{s.keys.members(mesh), s.keys.audit(mesh)}, args...).Text()
 		if err := answer(word, err, "set member"); !errors.Is(err, ErrConflict) {
 			return m, err
 		}
@@ -186,6 +186,6 @@ func (s *Store) Disconnect(ctx context.Context, mesh, target string) error {
 
 func (s *Store) ringOut(ctx context.Context, mesh, word, target, event string) error {
 	args := append([]any{s.c.MeshBell(mesh), word, normal(target)}, entry(ctx, event, payload{"target": normal(target)})...)
-	got, err := s.c.Run(ctx, kickScript, []string{s.keys.audit(mesh)}, args...).Text()
+	got, err := s.change(ctx, mesh, kickScript, []string{s.keys.audit(mesh)}, args...).Text()
 	return answer(got, err, word)
 }

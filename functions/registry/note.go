@@ -24,6 +24,6 @@ func (s *Store) NoteDropped(ctx context.Context, mesh, messageID string) error {
 
 // note tells what another room has done: nothing here changes by it.
 func (s *Store) note(ctx context.Context, mesh, event string, told payload) error {
-	got, err := s.c.Run(ctx, noteScript, []string{s.keys.audit(mesh)}, entry(ctx, event, told)...).Text()
+	got, err := s.change(ctx, mesh, noteScript, []string{s.keys.audit(mesh)}, entry(ctx, event, told)...).Text()
 	return answer(got, err, event)
 }

@@ -35,6 +35,6 @@ func (s *Store) SetGroupPolicy(ctx context.Context, mesh string, p wire.GroupPol
 	}
 	args := append([]any{m.OwnerKey, p.Counter, text, s.c.MeshBell(mesh)},
 		entry(ctx, auditPolicy, payload{"mode": p.Mode, "counter": p.Counter})...)
-	word, err := s.c.Run(ctx, policyScript, []string{s.keys.mesh(mesh), s.keys.audit(mesh)}, args...).Text()
+	word, err := s.change(ctx, mesh, policyScript, []string{s.keys.mesh(mesh), s.keys.audit(mesh)}, args...).Text()
 	return answer(word, err, "set group policy")
 }

@@ -61,53 +61,72 @@ func present(r *presence.Presence) admin.Present {
 // ended from here first, it would tell the peer to come back.
 //
 // A socket that was just lost is still on record as held, while its edge cannot
-// close it any more: where some are held, it looks again a moment later.
+// close it any more. So Dismiss looks until nobody is held any more whom it found
+// held at first. That is soon, unless an edge is deaf.
 func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Present) bool) error {
-	some, err := p.dismiss(ctx, mesh, which)
-	if err != nil || !some {
+	held, err := p.dismiss(ctx, mesh, which, nil)
+	if err != nil {
 		return err
 	}
-	again := time.NewTimer(lookAgain)
+	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("rooms: %w", ctx.Err())
-	case <-again.C:
+	for until := time.Now().Add(closedWithin); len(held) > 0 && time.Now().Before(until); {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("rooms: %w", ctx.Err())
+		case <-again.C:
+		}
+		var still attachments
+		if still, err = p.dismiss(ctx, mesh, which, held); err == nil {
+			held = still
+		}
 	}
-	_, err = p.dismiss(ctx, mesh, which)
 	return err
 }
 
-// lookAgain is how long an edge may take to put on record that a socket was
-// lost.
-const lookAgain = 200 * time.Millisecond
+const (
+	// lookAgain is the time between two looks at those who are held.
+	lookAgain = 50 * time.Millisecond
 
-// dismiss looks once, and reports whether edges hold some of those meant.
-func (p Presence) dismiss(ctx context.Context, mesh string, which func(admin.Present) bool) (some bool, err error) {
+	// closedWithin is how long edges are waited for, which close the sockets and
+	// put on record that they are gone.
+	closedWithin = 2 * time.Second
+)
+
+// attachments are peers and their generations.
+type attachments map[string]string
+
+// dismiss looks once, and returns those of whom are meant that edges hold. Among
+// is where it looks, nil for everybody.
+func (p Presence) dismiss(ctx context.Context, mesh string, which func(admin.Present) bool, among attachments) (attachments, error) {
 	roster, err := p.store.Roster(ctx, mesh)
 	if err != nil {
-		return false, fmt.Errorf("rooms: %w", err)
+		return nil, fmt.Errorf("rooms: %w", err)
 	}
 	alive, err := p.fleet.alive(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	holds := attachments{}
 	var errs []error
 	for i := range roster {
 		r := &roster[i]
-		if !which(present(r)) {
+		if !which(present(r)) || among != nil && among[r.ID] != r.Generation {
 			continue
 		}
 		held, err := p.held(ctx, r.Peer, alive)
-		some = some || held
-		if err == nil && !held {
+		switch {
+		case err != nil:
+		case held:
+			holds[r.ID] = r.Generation
+		default:
 			err = p.store.Leave(ctx, r.Held())
 		}
 		if err != nil && !errors.Is(err, presence.ErrLost) {
 			errs = append(errs, fmt.Errorf("rooms: %w", err))
 		}
 	}
-	return some, errors.Join(errs...)
+	return holds, errors.Join(errs...)
 }
 
 // held reports whether an edge that is alive holds a socket of the peer. A

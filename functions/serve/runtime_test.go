@@ -57,6 +57,7 @@ type runtime struct {
 	server  *httptest.Server
 	started time.Time
 	asked   chan struct{} // closed when the instance is ready for its first event
+	exited  chan struct{} // closed when the instance has ended
 	events  chan invocation
 
 	mu      sync.Mutex
@@ -82,7 +83,7 @@ type answer struct {
 func start(tb testing.TB, name string, concurrency int, env ...string) *runtime {
 	tb.Helper()
 	rt := &runtime{
-		tb: tb, asked: make(chan struct{}), events: make(chan invocation), waiting: map[string]chan answer{},
+		tb: tb, asked: make(chan struct{}), exited: make(chan struct{}), events: make(chan invocation), waiting: map[string]chan answer{},
 	}
 	rt.server = httptest.NewServer(rt)
 	cmd := exec.Command(binary(tb, name))
@@ -95,9 +96,13 @@ func start(tb testing.TB, name string, concurrency int, env ...string) *runtime 
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
+	go func() {
+		defer close(rt.exited)
+		_ = cmd.Wait()
+	}()
 	tb.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-rt.exited
 		rt.server.CloseClientConnections()
 		rt.server.Close()
 		if tb.Failed() {

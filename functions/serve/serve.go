@@ -35,15 +35,18 @@ func Run(ctx context.Context, name string, f Function) error {
 		_ = config.Usage(os.Stderr)
 	}
 	flag.Parse()
-	cfg, err := config.Load(ctx)
+	cfg, err := config.Load()
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("function", name)
 	h := newLazy(opener(ctx, f, cfg, log), log)
-	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+	if onLambda() {
 		lambdahttp.Start(ctx, h, lambdahttp.Options{Proxies: cfg.Proxies, Log: log})
 		return errors.New("the Lambda runtime has gone")
+	}
+	if _, err := cfg.Resolve(ctx); err != nil {
+		return err // there will be no other moment
 	}
 	if cfg.Addr == "" {
 		return errors.New("set FUNCTIONS_ADDR to serve plain HTTP; there is no AWS_LAMBDA_RUNTIME_API here")
@@ -51,9 +54,15 @@ func Run(ctx context.Context, name string, f Function) error {
 	return listen(ctx, cfg.Addr, h, log)
 }
 
+func onLambda() bool { return os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" }
+
 // opener outlives the request that calls it: the client is the process's own.
 func opener(ctx context.Context, f Function, cfg config.Config, log *slog.Logger) Open {
 	return func(request context.Context) (http.Handler, error) {
+		cfg, err := cfg.Resolve(request)
+		if err != nil {
+			return nil, err
+		}
 		c, err := redis.Open(request, redis.Options{URL: string(cfg.RedisURL)})
 		if err != nil {
 			return nil, err
@@ -72,7 +81,7 @@ func opener(ctx context.Context, f Function, cfg config.Config, log *slog.Logger
 // that already.
 func Address(cfg config.Config) door.Address {
 	otherwise := door.Behind(cfg.Proxies)
-	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+	if onLambda() {
 		otherwise = door.Direct
 	}
 	return door.FromEdges(string(cfg.EdgeToken), otherwise)

@@ -60,8 +60,9 @@ type Route struct {
 // Options are what all routes of a function share. Registry is required.
 type Options struct {
 	Registry Registry
-	Log      *slog.Logger     // nil: none
-	Now      func() time.Time // nil: time.Now
+	Gate     func(*Request) error // what must hold on every route, before its own gate; may be nil
+	Log      *slog.Logger         // nil: none
+	Now      func() time.Time     // nil: time.Now
 }
 
 // NewHandler serves the routes. Paths that no route has are 404.
@@ -102,8 +103,11 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, route Route) err
 	if req.As&route.May == 0 {
 		return Refuse(http.StatusForbidden, wire.CodeForbidden, "this key may not do this in this mesh")
 	}
-	if route.Gate != nil {
-		if err := route.Gate(req); err != nil {
+	for _, gate := range []func(*Request) error{o.Gate, route.Gate} {
+		if gate == nil {
+			continue
+		}
+		if err := gate(req); err != nil {
 			return err
 		}
 	}

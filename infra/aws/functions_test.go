@@ -134,7 +134,7 @@ func TestTheZipsAreTheOnesThatAreDeployed(t *testing.T) {
 		}
 	}
 	makefile, err := os.ReadFile("../../Makefile")
-	if err != nil || !bytes.Contains(makefile, []byte("go run ./infra/aws/cmd/pack -out bin/lambda ")) {
+	if err != nil || !bytes.Contains(makefile, []byte("go run ./infra/aws/cmd/pack -out bin/lambda\n")) {
 		t.Errorf("make lambda does not pack into bin/lambda, where infra/README.md says it does; %v", err)
 	}
 }
@@ -160,12 +160,9 @@ func TestFunctionsStartWithTheirEnvironment(t *testing.T) {
 	for _, f := range []string{"Invite", "Admin"} {
 		t.Run(f, func(t *testing.T) {
 			for name, value := range functions(t).variables(f) {
-				if strings.HasPrefix(value, "secret:") { // there is nobody here to ask for it
-					value = "redis://a-secret.example.com"
-				}
 				t.Setenv(name, value)
 			}
-			if _, err := config.Load(t.Context()); err != nil {
+			if _, err := config.Load(); err != nil {
 				t.Error(err)
 			}
 		})

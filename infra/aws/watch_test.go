@@ -86,6 +86,8 @@ var watchedAtLeast = []string{
 	"LateDepartures", "Sockets", "DeepestLane", "InboxRefusals", "MeshRefusals", "UncertainCloses", "AdmissionRefusals",
 	"Evictions", "DatabaseMemoryUsagePercentage", "EngineCPUUtilization", "ReplicationLag", "CurrConnections",
 	"Url5xxCount", "Throttles",
+	"HTTPCode_Target_5XX_Count", // what a function answers by the balancer inside
+	"HTTPCode_ELB_5XX_Count",    // what that one answers for a function that failed
 }
 
 func TestWhatMattersHasAnAlarm(t *testing.T) {

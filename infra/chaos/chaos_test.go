@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +103,32 @@ func TestAnUnknownScenarioIsRefused(t *testing.T) {
 	t.Parallel()
 	if _, err := Run(t.Context(), Options{Scenario: "nap"}); !errors.Is(err, ErrScenario) {
 		t.Errorf("got %v, want %v", err, ErrScenario)
+	}
+}
+
+// TestOptionsThatProveNothingAreRefused holds that nothing is started for them.
+func TestOptionsThatProveNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*Options){
+		"no edges":         func(o *Options) { o.Edges = 0 },
+		"too many edges":   func(o *Options) { o.Edges = maxEdges + 1 },
+		"no peers":         func(o *Options) { o.Peers = 0 },
+		"empty meshes":     func(o *Options) { o.PerMesh = 0 },
+		"silence":          func(o *Options) { o.Rate = 0 },
+		"no rate":          func(o *Options) { o.Rate = math.NaN() },
+		"no lease":         func(o *Options) { o.TTL = 0 },
+		"no renewals":      func(o *Options) { o.Renew = 0 },
+		"faults before":    func(o *Options) { o.FaultEvery = -1 },
+		"a shorter run":    func(o *Options) { o.For = -1 },
+		"missing replicas": func(o *Options) { o.AckReplicas = -1 },
+	} {
+		o := DefaultOptions()
+		o.Backend = func(context.Context) (Backend, error) { return nil, fmt.Errorf("started for %s", name) }
+		o.History = filepath.Join(t.TempDir(), "history")
+		spoil(&o)
+		if _, err := Run(t.Context(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrOptions)
+		}
 	}
 }
 

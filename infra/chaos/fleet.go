@@ -250,9 +250,10 @@ func askHealth(ctx context.Context, addr string) (id string, err error) {
 	return report.Edge, nil
 }
 
-// eventually tries until try succeeds, for a while.
+// eventually tries until try succeeds, for a while. When ctx ends before that,
+// it says so instead of what try said last.
 func eventually(ctx context.Context, within time.Duration, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	inTime, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -263,7 +264,10 @@ func eventually(ctx context.Context, within time.Duration, try func() error) err
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-inTime.Done():
+			if ctx.Err() != nil {
+				return fmt.Errorf("chaos: %w", ctx.Err())
+			}
 			return fmt.Errorf("chaos: not within %v: %w", within, err)
 		}
 	}

@@ -55,6 +55,39 @@ func DefaultOptions() Options {
 	}
 }
 
+// ErrOptions says that a run cannot be made with these options.
+var ErrOptions = errors.New("chaos: options")
+
+// Bounds of what one machine can run and a history can hold.
+const (
+	maxEdges = 64
+	maxPeers = 10_000
+	maxRate  = 100_000.0
+	minTTL   = time.Second // a busy machine stalls for parts of that
+)
+
+// check refuses what would prove nothing, or break something else than a
+// promise.
+func (o Options) check() error {
+	for _, wrong := range []struct {
+		is   bool
+		what string
+	}{
+		{o.Edges < 1 || o.Edges > maxEdges, fmt.Sprintf("%d edges: 1 to %d", o.Edges, maxEdges)},
+		{o.Peers < 1 || o.Peers > maxPeers, fmt.Sprintf("%d peers: 1 to %d", o.Peers, maxPeers)},
+		{o.PerMesh < 1, fmt.Sprintf("%d peers of a mesh", o.PerMesh)},
+		{!(o.Rate > 0 && o.Rate <= maxRate), fmt.Sprintf("%v messages a second: more than none, at most %v", o.Rate, maxRate)},
+		{o.TTL < minTTL, fmt.Sprintf("a lease of %v: at least %v", o.TTL, minTTL)},
+		{o.Renew <= 0 || o.Drain <= 0 || o.LifeEvery <= 0, "a time that is none"},
+		{o.FaultEvery < 0 || o.For < 0 || o.AckReplicas < 0, "less than nothing"},
+	} {
+		if wrong.is {
+			return fmt.Errorf("%w: %s", ErrOptions, wrong.what)
+		}
+	}
+	return nil
+}
+
 // gap is the longest silence of Redis that edges do not take for an outage.
 func (o Options) gap() time.Duration { return min(5*time.Second, o.TTL/2) }
 
@@ -81,6 +114,9 @@ func Run(ctx context.Context, o Options) (*check.Report, error) {
 	s, ok := scenarios[o.Scenario]
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrScenario, o.Scenario)
+	}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "chaos")
 	if err != nil {
@@ -258,9 +294,12 @@ func (r *run) everybodyIn() error {
 	return nil
 }
 
-// awaitAll waits until every peer that is wanted is connected.
+// awaitAll waits until every peer that is wanted is connected. Its client may
+// end meanwhile: the one that it took over from did not hear of that from an
+// edge that stood still, and comes back as the newest.
 func (r *run) awaitAll(within time.Duration) error {
 	return eventually(r.ctx, within, func() error {
+		r.revive()
 		if missing := r.board.count(func(s *standing) bool { return s.wanted && !s.greeted }); missing > 0 {
 			return fmt.Errorf("%d peers are not in", missing)
 		}

@@ -14,7 +14,6 @@ const rosterWithin = 30 * time.Second
 // who has left, what has arrived.
 func (r *run) settle() error {
 	began := time.Now()
-	r.revive()
 	if err := r.awaitAll(inWithin); err != nil {
 		return err
 	}
@@ -75,6 +74,7 @@ func (r *run) askRosters() {
 // everything that waited has arrived.
 func (r *run) collect() error {
 	err := eventually(r.ctx, inWithin, func() error {
+		r.revive()
 		if n := r.board.outstanding(); n > 0 {
 			return fmt.Errorf("%d messages are neither acked nor refused", n)
 		}
@@ -84,6 +84,7 @@ func (r *run) collect() error {
 		return err
 	}
 	return eventually(r.ctx, inWithin, func() error {
+		r.revive()
 		left := 0
 		for _, a := range r.world.actors {
 			s := r.board.change(a.name, func(*standing) {})

@@ -329,8 +329,11 @@ func TestWhatIsSentWhileTheBrokerIsAwayArrivesOnceItIsBack(t *testing.T) {
 	a.sees("bob")
 	edge.kill()
 	sent := a.call("send_message", map[string]any{"to": "bob", "message": "later"})
-	if sent["state"] != "waiting" || sent["reason"] == "" {
+	if reason, _ := sent["reason"].(string); sent["state"] != "waiting" || !strings.HasPrefix(reason, "the broker cannot be reached: ") {
 		t.Errorf("without a broker: %v", sent)
+	}
+	if s := a.call("message_status", map[string]any{"id": sent["id"]}); !strings.Contains(fmt.Sprint(s["reason"]), "connection refused") {
+		t.Errorf("it waits because of %v", s)
 	}
 	if waiting := alice.json("outbox")["messages"].([]any); len(waiting) != 1 {
 		t.Errorf("outbox: %v", waiting)
@@ -476,4 +479,7 @@ func TestATerminatedServerKeepsItsPlaceAndTwoOfOneDirectoryAreTwoPeers(t *testin
 		t.Errorf("it was seen: %v", v)
 	}
 	first.pureProtocol()
+	if said := string(first.stderr.Bytes()); strings.Contains(said, "ERROR") {
+		t.Errorf("being told to end is called an error: %s", said)
+	}
 }

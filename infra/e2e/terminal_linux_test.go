@@ -187,6 +187,11 @@ func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 	}
 	alice.run("peers")
 
+	short := alice.inTerminal(t, 80, 24, "backup", "other.cmb")
+	short.expect("at least 12 characters: ")
+	short.enter("too short\n") // and is not asked for again
+	short.exits(2)
+
 	interrupted := alice.inTerminal(t, 80, 24, "backup", "other.cmb")
 	interrupted.expect("at least 12 characters: ")
 	interrupted.enter("\x03")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +42,7 @@ var errPorts = errors.New("redistest: port in use")
 // replicas. Nodes keep their index whatever becomes of their role.
 type Cluster struct {
 	tb      testing.TB
+	host    string // the address of all nodes
 	masters int
 	nodes   []*node
 }
@@ -49,19 +51,21 @@ type Cluster struct {
 type node struct {
 	*process
 	id        string
+	host      string
 	port, bus int
 	dir       string
 	rdb       *goredis.Client
 }
 
-func (n *node) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port)) }
+func (n *node) addr() string { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
 
 // StartCluster starts a cluster of masters with that many replicas each, with
 // the production configuration. It stops when the test ends.
 func StartCluster(tb testing.TB, masters, replicas int) *Cluster {
 	tb.Helper()
 	for attempt := 1; ; attempt++ {
-		c := &Cluster{tb: tb, masters: masters, nodes: newNodes(tb, masters*(1+replicas))}
+		host := ownHost()
+		c := &Cluster{tb: tb, host: host, masters: masters, nodes: newNodes(tb, host, masters*(1+replicas))}
 		tb.Cleanup(c.stop) // before the directories, which were made first, are removed
 		err := c.launch()
 		if err == nil {
@@ -74,23 +78,40 @@ func StartCluster(tb testing.TB, masters, replicas int) *Cluster {
 	}
 }
 
-// newNodes reserves ports. They are below those that the system gives to
-// outgoing connections, which would take them again at once.
-func newNodes(tb testing.TB, count int) []*node {
+// ownHost is a loopback address that nobody else uses: the ports of a node that
+// is dead for a while must not go to the next cluster. Elsewhere than on Linux
+// there is one for all.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 192+rand.N(63), rand.N(256), 1+rand.N(254))
+}
+
+// newNodes chooses ports. They are below those that the system gives to outgoing
+// connections, which would take them again at once. Ids are of this cluster
+// alone, so that nodes of two never take each other for their own.
+func newNodes(tb testing.TB, host string, count int) []*node {
 	tb.Helper()
+	cluster := rand.Uint64()
 	nodes := make([]*node, count)
 	for i := range nodes {
-		n := &node{id: fmt.Sprintf("%040x", i+1), port: freePort(), bus: freePort(), dir: tb.TempDir()}
-		n.rdb = goredis.NewClient(&goredis.Options{Addr: n.addr(), MaxRetries: -1, DisableIdentity: true, DialerRetries: 1})
+		n := &node{id: fmt.Sprintf("%016x%024x", cluster, i+1), host: host, port: freePort(host), bus: freePort(host), dir: tb.TempDir()}
+		n.rdb = direct(n.addr())
 		nodes[i] = n
 	}
 	return nodes
 }
 
-func freePort() int {
+// direct reaches one node and nobody else.
+func direct(addr string) *goredis.Client {
+	return goredis.NewClient(&goredis.Options{Addr: addr, MaxRetries: -1, DisableIdentity: true, DialerRetries: 1})
+}
+
+func freePort(host string) int {
 	for {
 		port := 10_000 + rand.N(22_000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil && l.Close() == nil {
 			return port
 		}
@@ -138,7 +159,8 @@ func (c *Cluster) view(i int) string {
 func (c *Cluster) begin(n *node) {
 	c.tb.Helper()
 	n.process = begin(c.tb, redis.Conf+fmt.Sprintf(`
-bind 127.0.0.1
+bind %s
+cluster-announce-ip %[1]s
 port %d
 cluster-port %d
 cluster-enabled yes
@@ -150,13 +172,20 @@ repl-diskless-sync-delay 0
 repl-backlog-size 1mb
 dir %s
 loglevel warning
-`, n.port, n.bus, nodeTimeout.Milliseconds(), n.dir))
+`, n.host, n.port, n.bus, nodeTimeout.Milliseconds(), n.dir))
 }
 
 // ready reports why node i does not serve as it should.
 func (c *Cluster) ready(ctx context.Context, i int) error {
 	if err := c.nodes[i].listening(); err != nil {
 		return err // go-redis would log it
+	}
+	id, err := c.nodes[i].rdb.ClusterMyID(ctx).Result()
+	if err == nil && id != c.nodes[i].id {
+		err = fmt.Errorf("node %d is %s, of another cluster", i, id)
+	}
+	if err != nil {
+		return err
 	}
 	info, err := c.nodes[i].rdb.ClusterInfo(ctx).Result()
 	if err != nil {

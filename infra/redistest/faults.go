@@ -164,7 +164,7 @@ func (c *Cluster) Reshard(key string, to int, during func()) {
 		if len(keys) == 0 {
 			break
 		}
-		args := []any{"MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS"}
+		args := []any{"MIGRATE", target.host, target.port, "", 0, 5000, "KEYS"}
 		for _, k := range keys {
 			args = append(args, k)
 		}

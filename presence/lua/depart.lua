@@ -1,10 +1,10 @@
 -- A fragment for the verbs by which a peer leaves: goodbye, settle, and attach
 -- where a record of the peer is not one to resume.
 
--- Keeps the state of a hello connection for its member's next one. Only
--- enrolled members are kept, which bounds the hash.
+-- Keeps the state of a hello connection for its member's next one, unless it
+-- was only passing. Only enrolled members are kept, which bounds the hash.
 local function save(k, rec, now)
-  if has(rec.flags, 'h') and redis.call('HEXISTS', k.members, rec.member) == 1 then
+  if has(rec.flags, 'h') and not has(rec.flags, 't') and redis.call('HEXISTS', k.members, rec.member) == 1 then
     redis.call('HSET', k.saved, rec.member, text(now) .. ' ' .. rec.json)
   end
 end

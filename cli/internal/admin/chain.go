@@ -13,8 +13,9 @@ const (
 	// MaxPage bounds one answer of a list that has pages.
 	MaxPage = 200
 
-	// auditKept is how many entries a log has before its oldest are dropped.
-	auditKept = 10_000
+	// auditFull is how many entries a log has whose oldest were dropped: it keeps
+	// 10,000, and drops some more while it is read.
+	auditFull = 9_000
 )
 
 // Chain is an audit log as it was recomputed here.
@@ -56,7 +57,7 @@ func Recompute(meshID string, entries []wire.AuditEntry) Chain {
 		switch {
 		case err == nil && e.Hash == want:
 			c.Complete = c.Complete || i == 0
-		case i > 0 || err != nil || e.Hash == "" || len(entries) < auditKept:
+		case i > 0 || err != nil || e.Hash == "" || len(entries) < auditFull:
 			c.BrokenAt = e.ID
 			return c
 		}

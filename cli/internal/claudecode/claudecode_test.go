@@ -73,8 +73,8 @@ func TestEveryScopeGoesInAndOutAgainWithoutATrace(t *testing.T) {
 		if got := text(t, filepath.Join(dir, ".claude.json")); got != lived {
 			t.Errorf("%s leaves %s", scope, got)
 		}
-		if _, err := os.Stat(filepath.Join(project, ".mcp.json")); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s leaves a file behind: %v", scope, err)
+		if left, err := os.ReadDir(project); len(left) > 0 || err != nil {
+			t.Errorf("%s leaves %v in what others share: %v", scope, left, err)
 		}
 	}
 }
@@ -219,3 +219,41 @@ func TestAnEditIsWhatAProgramWouldDoToTheValues(t *testing.T) {
 		}
 	})
 }
+
+func TestHooksOfAProgramByAnyNameGoInOnceAndOutAgain(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"claudemesh", "/opt/bin/cmesh", "/opt/claudemesh-linux-amd64", "/Ana's tools/cm"} {
+		h, dir := newHome(t, map[string]string{".claude/settings.json": livedSettings})
+		for _, want := range []string{Added, Kept} {
+			changes, err := h.AddHooks(program, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range changes {
+				wants(t, want)(c, nil)
+			}
+		}
+		if changes, err := h.AddHooks("/elsewhere/claudemesh", false); err != nil || changes[0].Action != Updated {
+			t.Errorf("%s moves: %v, %v", program, changes, err)
+		}
+		if changes, err := h.AddHooks(program, false); err != nil || changes[0].Action != Updated {
+			t.Errorf("%s moves back: %v, %v", program, changes, err)
+		}
+		if _, err := h.RemoveHooks(false); err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, filepath.Join(dir, ".claude", "settings.json")); got != livedSettings {
+			t.Errorf("%s leaves %s", program, got)
+		}
+	}
+}
+
+// Settings with hooks of others, one of which resembles ours.
+const livedSettings = `{
+	"hooks": {
+		"Stop": [
+			{"hooks": [{"type": "command", "command": "say done"}]}
+		],
+		"PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "audit; exec x hook working"}]}]
+	}
+}`

@@ -68,21 +68,21 @@ func open(path string) (*document, error) {
 }
 
 // save writes the file if it changed, and keeps what it was. A file that is
-// left without content is removed.
+// left without content is removed: all that was in it was ours.
 func (d *document) save() error {
 	if bytes.Equal(d.before, d.text) || d.before == nil && d.empty() {
 		return nil
-	}
-	if d.before != nil {
-		if err := write(d.path+BackupSuffix, d.before, d.mode); err != nil {
-			return err
-		}
 	}
 	if d.empty() {
 		if err := os.Remove(d.path); err != nil {
 			return fmt.Errorf("claudecode: %w", err)
 		}
 		return nil
+	}
+	if d.before != nil {
+		if err := write(d.path+BackupSuffix, d.before, d.mode); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o700); err != nil {
 		return fmt.Errorf("claudecode: %w", err)

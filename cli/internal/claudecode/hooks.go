@@ -16,8 +16,9 @@ var hookEvents = []struct {
 	{"Stop", "idle", false},
 }
 
-// ourHook recognises commands that [Home.AddHooks] has written.
-var ourHook = regexp.MustCompile(`(^|[/ '"])claudemesh['"]? hook (working|idle)$`)
+// ourHook recognises commands that [Home.AddHooks] has written, whatever the
+// program is called, and those that a person has written in its stead.
+var ourHook = regexp.MustCompile(`^exec ([A-Za-z0-9_./+-]+|'.+') hook (working|idle)$|(^|[/ '"])claudemesh['"]? hook (working|idle)$`)
 
 // HookCommand is what a hook runs to tell a status. The shell gives way to the
 // program, whose parent is then Claude Code itself: brokers know a session by it.

@@ -126,7 +126,7 @@ func (h *host) setStatus(ctx context.Context, s wire.Status) error {
 
 func (h *host) setSummary(ctx context.Context, s string) error {
 	if len(s) > wire.MaxSummary {
-		return ui.Usagef("a summary holds at most %d bytes", wire.MaxSummary)
+		return ui.Usagef("a summary holds at most %d bytes", wire.MaxSummary).Hinted("say it shorter")
 	}
 	return h.client.SetSummary(ctx, s)
 }
@@ -137,7 +137,7 @@ func (h *host) refusal(err error) *local.Refusal {
 	if errors.As(err, &refusal) {
 		return refusal
 	}
-	f := (&app{env: h.env, out: h.out, began: true}).explain(err)
+	f := (&app{env: h.env, out: h.out, began: true}).explain(h.why(err))
 	return &local.Refusal{Message: f.Message, Hint: f.Hint, Code: f.Code}
 }
 

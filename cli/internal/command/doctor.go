@@ -32,7 +32,7 @@ type finding struct {
 func newDoctor(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Check that everything works, and say what to do where it does not",
+		Short: "Check everything, and say what to do where it does not work",
 		Long: "Check that everything works, and say what to do where it does not: files and keys, the broker and the way\n" +
 			"to it, membership, clocks, Claude Code. Without --mesh all meshes are checked.\n\n" +
 			"✓ is fine, ! could be better, ✗ does not work: then the exit code is 1.",
@@ -48,6 +48,9 @@ type doctorAnswer struct {
 
 func (a *app) doctor(ctx context.Context) error {
 	findings := a.examine(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // what failed then says nothing
+	}
 	answer := doctorAnswer{Healthy: true, Findings: findings}
 	failed := 0
 	for _, f := range findings {

@@ -72,6 +72,10 @@ var explanations = []explanation{
 		share.ErrMarked, ui.ExitUsage, "a text in clear must not begin with cm1:, which marks sealed ones",
 		"begin it with another word, or leave --clear out",
 	},
+	{
+		share.ErrOtherID, ui.ExitFailed, "this broker gives ids of its own, so that nobody can open what was sealed for it",
+		"write it in clear with --clear, or use a broker that is newer",
+	},
 	{peer.ErrDisconnected, ui.ExitFailed, "the connection was lost", "try again"},
 	{
 		seal.ErrNoKey, ui.ExitFailed, "this mesh's root key is not on this machine, so groups can be neither written nor read",
@@ -114,7 +118,7 @@ func (a *app) explain(err error) *ui.Failure {
 	if !a.began {
 		return ui.Usagef("%s", plainWords(err)).Hinted("claudemesh --help")
 	}
-	for _, special := range []func(error) *ui.Failure{explainFile, explainMesh, explainRefusal, explainHTTP, explainLocal, explainTool} {
+	for _, special := range []func(error) *ui.Failure{explainAway, explainFile, explainMesh, explainRefusal, explainHTTP, explainLocal, explainTool} {
 		if f := special(err); f != nil {
 			return f
 		}
@@ -125,7 +129,7 @@ func (a *app) explain(err error) *ui.Failure {
 		}
 	}
 	if errors.Is(err, peer.ErrUnreachable) {
-		return ui.Failf("%s", unreachableWords(err)).Hinted("is the broker running, and its address right? claudemesh list shows it")
+		return unreachableFailure(err)
 	}
 	return ui.Failf("%s", plainWords(err))
 }
@@ -140,7 +144,12 @@ func explainFile(err error) *ui.Failure {
 		return ui.Failf("%s", plainWords(err)).
 			Hinted("it was left as it is; put it right, or see how to register by hand: claudemesh install --print")
 	case errors.Is(err, identity.ErrCorrupt):
-		return ui.Failf("%s", plainWords(err)).Hinted("it was left as it is; put it right, or move it away")
+		return ui.Failf("%s", plainWords(err)).
+			Hinted("it was left as it is; put it right, move it away, or bring back a backup: claudemesh restore FILE")
+	case errors.Is(err, identity.ErrNoHome):
+		return ui.Failf("the home directory is unknown").Hinted("set HOME, or %s", identity.EnvConfigDir)
+	case errors.Is(err, identity.ErrBadName):
+		return ui.Failf("%s", plainWords(err)).Hinted("claudemesh rename SLUG NEW gives the mesh a name of a-z, 0-9 and -")
 	}
 	return nil
 }

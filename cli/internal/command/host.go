@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
@@ -29,6 +30,8 @@ type host struct {
 	posts   *outbox.Store
 	client  *peer.Client
 	keys    *keyring
+
+	away atomic.Pointer[error] // why there is no connection; nil while there is one
 
 	sending chan struct{} // held by whoever sends, so that messages keep their order
 	posted  chan struct{} // something waits to be sent
@@ -67,7 +70,14 @@ func (h *host) options(about wire.About, event func(context.Context, peer.Delive
 	}
 	o.Session = h.session.Key
 	o.TopicKey = h.keys.get
-	o.Greeted = func(*wire.HelloAck) { signalTo(h.keys.look) }
+	o.Greeted = func(*wire.HelloAck) {
+		h.away.Store(nil)
+		signalTo(h.keys.look)
+	}
+	o.Retry = func(reason error, wait time.Duration) {
+		h.away.Store(&reason)
+		h.out.Say("%s; trying again in %v", unreachableWords(reason), max(wait, 0).Round(time.Millisecond))
+	}
 	o.Handle = func(ctx context.Context, d peer.Delivery) error {
 		if d.Event != "" {
 			return event(ctx, d)
@@ -79,6 +89,15 @@ func (h *host) options(about wire.About, event func(context.Context, peer.Delive
 		return h.posts.Receive(h.m.mesh.MeshID, receipts)
 	}
 	return o, nil
+}
+
+// why adds to an error that only says that something took too long the reason
+// why there is no connection.
+func (h *host) why(err error) error {
+	if reason := h.away.Load(); reason != nil && errors.Is(err, context.DeadlineExceeded) {
+		return &awayError{reason: *reason, err: err}
+	}
+	return err
 }
 
 // newMail is a message as the mailbox keeps it.
@@ -182,16 +201,19 @@ func (h *host) borrow(ctx context.Context, f func(context.Context) error) error 
 	if err != nil {
 		return err
 	}
-	o.MaxFailures = dialTries
+	o.MaxFailures, o.Retry = dialTries, nil
 	h.client = peer.New(o)
 	if h.keys.mesh, err = h.m.sharedMesh(h.client); err != nil {
 		return err
 	}
 	defer h.keys.inBackground(ctx)()
+	arrived := h.out.Busy("waiting for the broker of " + h.m.mesh.Slug)
+	defer arrived()
 	err = peer.Do(ctx, h.client, func(ctx context.Context) error {
 		if err := drain(ctx, h.client); err != nil {
 			return err
 		}
+		arrived()
 		return f(ctx)
 	})
 	if cursor := h.client.Cursor(); cursor != "" {

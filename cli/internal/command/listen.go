@@ -106,9 +106,6 @@ func (o *listenOptions) options(h *host, groups []wire.Group, ready chan struct{
 		}
 		return h.showMail()
 	}
-	options.Retry = func(reason error, wait time.Duration) {
-		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
-	}
 	return options, nil
 }
 
@@ -147,7 +144,9 @@ type readyLine struct {
 
 // announce says once that we are present.
 func (o *listenOptions) announce(ctx context.Context, h *host, ready chan struct{}) error {
+	arrived := o.out.Busy("waiting for the broker of " + h.m.mesh.Slug)
 	ack, err := h.client.Admitted(ctx)
+	arrived()
 	if err != nil {
 		return nil // the client says why
 	}

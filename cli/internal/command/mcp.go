@@ -136,9 +136,6 @@ func (o *mcpOptions) connect(h *host, around launched, answers *answerer) (*peer
 		answers.hear(frame)
 		return nil
 	}
-	options.Retry = func(reason error, wait time.Duration) {
-		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
-	}
 	return peer.New(options), nil
 }
 
@@ -161,8 +158,8 @@ func (o *mcpOptions) converse(ctx context.Context, h *host) error {
 	server := mcp.New(mcp.Options{
 		Session: tools{h}, Mail: h.box, Version: thisVersion(o.env.Version).Version, Channel: o.channel || o.env.Getenv(EnvChannel) == "1",
 		Explain: func(err error) (string, string) {
-			f := o.explain(err)
-			return f.Message, toolWords.Replace(f.Hint)
+			r := h.refusal(err)
+			return r.Message, toolHint(r.Hint)
 		},
 		Log: slog.New(slog.NewTextHandler(o.env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
@@ -176,9 +173,21 @@ func (o *mcpOptions) converse(ctx context.Context, h *host) error {
 	return errEnded
 }
 
-// toolWords turn the hints of the program into those of its tools: a model may
-// have no shell.
+// toolHint turns a hint of the program into one of its tools. What no tool does
+// is for the user: a model may have no shell.
+func toolHint(hint string) string {
+	hint = toolWords.Replace(hint)
+	if strings.Contains(hint, "claudemesh ") || strings.Contains(hint, "--") {
+		return "for your user: " + hint
+	}
+	return hint
+}
+
+// toolWords are what a model has in the place of what a person types.
 var toolWords = strings.NewReplacer(
+	"claudemesh send NAME TEXT; ", "", "TEXT says what to send; - reads it from stdin", "message says what to send",
+	"claudemesh outbox --all lists yours; give 8 characters of an id or more", "give the id that send_message returned",
+	"is the broker running, and its address right? claudemesh list shows it", "it is tried again by itself; if it stays away, tell your user",
 	"claudemesh peers --json", "list_peers", "claudemesh peers", "list_peers", "claudemesh message-status", "message_status",
 	"claudemesh state list", "list_state", "claudemesh task list", "list_tasks", "claudemesh skill list", "list_skills",
 	"claudemesh vault list", "vault_list", "claudemesh recall", "recall", ", or leave --clear out", "",

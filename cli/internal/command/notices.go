@@ -37,6 +37,10 @@ func told(event wire.Event, data json.RawMessage) (about, words string) {
 			wire.EventMCPRestored: "is back with tools as ",
 		}
 		return s.HostedBy, words[event] + s.ServerName
+	case wire.EventTopicDeleted:
+		var t wire.TopicEvent
+		_ = json.Unmarshal(data, &t)
+		return t.By, "ended the topic #" + t.Topic
 	case wire.EventTick:
 		var t wire.TickEvent
 		_ = json.Unmarshal(data, &t)

@@ -69,6 +69,24 @@ func (c courier) Resolve(ctx context.Context, typed string) (outbox.Recipient, e
 
 func (h *host) courier() courier { return courier{h.client, h.m} }
 
+// lasting is the courier of a session: it knows why there is no connection.
+type lasting struct {
+	courier
+	h *host
+}
+
+// Resolve implements outbox.Courier.
+func (l lasting) Resolve(ctx context.Context, typed string) (outbox.Recipient, error) {
+	to, err := l.courier.Resolve(ctx, typed)
+	return to, l.h.why(err)
+}
+
+// Send implements outbox.Courier.
+func (l lasting) Send(ctx context.Context, m peer.Message) (peer.Receipt, error) {
+	receipt, err := l.courier.Send(ctx, m)
+	return receipt, l.h.why(err)
+}
+
 // post accepts a message and tries to send it now. The error is why it was not
 // sent; the entry says whether it will be tried again.
 func (h *host) post(ctx context.Context, d draft) (outbox.Entry, error) {
@@ -106,7 +124,7 @@ func (h *host) sendDue(ctx context.Context, upTo string) (outbox.Entry, error) {
 	if err != nil {
 		return outbox.Entry{}, err
 	}
-	return sendAll(ctx, h.posts, h.courier(), due, upTo)
+	return sendAll(ctx, h.posts, lasting{h.courier(), h}, due, upTo)
 }
 
 // sendAll sends messages in order, up to and including one of them. One that has

@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"golang.org/x/term"
 )
@@ -82,6 +84,9 @@ func (a *app) passphrase(ctx context.Context, file string, again bool) (string, 
 	first, err := a.askSecret(ctx, "passphrase, at least 12 characters: ")
 	if err != nil || !again {
 		return first, err
+	}
+	if utf8.RuneCountInString(first) < seal.MinPassphrase {
+		return "", seal.ErrPassphrase
 	}
 	second, err := a.askSecret(ctx, "the same again: ")
 	if err != nil {

@@ -213,11 +213,13 @@ func (o *sendOptions) await(ctx context.Context, posts *outbox.Store, e outbox.E
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
+	told := o.out.Busy("stored; waiting for the receipt")
 	err := waitFor(ctx, func() (bool, error) {
 		var err error
 		e, err = posts.Get(e.ID)
 		return e.SurfacedAt != nil || e.DeliveredAt != nil && o.wait == string(receipt.Delivered), err
 	})
+	told()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return ui.Failf("%s is stored, but was not %s within %v", e.MessageID, o.wait, o.timeout).
 			Hinted("claudemesh message-status %s tells how far it got", e.MessageID).Coded(ui.ExitAway)

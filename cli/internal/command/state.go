@@ -46,6 +46,7 @@ func newState(a *app) *cobra.Command {
 			Use: "delete KEY", Short: "Remove a value", Args: exactly("KEY"),
 			RunE: func(c *cobra.Command, args []string) error { return o.remove(c.Context(), args[0]) },
 		}, false),
+		newStateWatch(a),
 	)
 	return c
 }

@@ -8,12 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/share"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 func newStream(a *app) *cobra.Command {
@@ -155,78 +153,28 @@ func newStreamListen(a *app) *cobra.Command {
 }
 
 func (o *streamListenOptions) run(ctx context.Context) error {
-	m, err := o.chosen()
-	if err != nil {
-		return err
-	}
-	options, err := m.options(wire.About{SessionID: "once-" + wire.NewID(wire.ShortID), Cwd: o.env.Dir, Transient: true})
-	if err != nil {
-		return err
-	}
-	greeted := make(chan struct{}, 1)
-	options.Greeted = func(*wire.HelloAck) { signalTo(greeted) }
-	options.Retry = func(reason error, wait time.Duration) {
-		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
-	}
-	mesh, err := m.sharedMesh(nil)
-	if err != nil {
-		return err
-	}
-	options.Frame = func(_ context.Context, frame wire.Message) error {
-		if d, ok := frame.(*wire.StreamData); ok {
-			return o.showData(mesh, d)
-		}
-		return nil
-	}
-	client := peer.New(options)
-	mesh.Asker = client
-	g, side := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		if err := client.Run(side); err != nil {
-			return err
-		}
-		return errEnded
-	})
-	g.Go(func() error { return o.subscribe(side, mesh, greeted) })
-	if err := g.Wait(); err != nil && context.Cause(ctx) == nil {
-		return err
-	}
-	return nil
-}
-
-// signalTo wakes whoever waits at c, or will.
-func signalTo(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// subscribe subscribes on each connection: the last one's lease may be over.
-func (o *streamListenOptions) subscribe(ctx context.Context, m *share.Mesh, greeted <-chan struct{}) error {
 	said := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-greeted:
-		}
-		for _, name := range o.streams {
-			if _, err := share.Ask[*wire.Subscribed](ctx, m, &wire.Subscribe{Stream: name}); err != nil {
-				if gone(err) || ctx.Err() != nil {
-					break // the next connection says so again
-				}
-				return err
+	return o.hear(ctx, hearing{
+		frame: func(m *share.Mesh, frame wire.Message) error {
+			if d, ok := frame.(*wire.StreamData); ok {
+				return o.showData(m, d)
 			}
-		}
-		if said {
-			continue
-		}
-		said = true
-		if err := o.sayListening(); err != nil {
-			return err
-		}
-	}
+			return nil
+		},
+		// On each connection: the last one's lease may be over.
+		greeted: func(ctx context.Context, m *share.Mesh) error {
+			for _, name := range o.streams {
+				if _, err := share.Ask[*wire.Subscribed](ctx, m, &wire.Subscribe{Stream: name}); err != nil {
+					return err
+				}
+			}
+			if said {
+				return nil
+			}
+			said = true
+			return o.sayListening()
+		},
+	})
 }
 
 func (o *streamListenOptions) sayListening() error {

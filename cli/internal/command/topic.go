@@ -17,7 +17,7 @@ func newTopic(a *app) *cobra.Command {
 			"is said. A topic has a key, made here, of which every member who joins is sealed a copy by somebody who has\n"+
 			"one: a listener that runs, or the next of its members who says or reads something.",
 		newTopicCreate(a), newTopicList(a), newTopicJoin(a), newTopicLeave(a), newTopicMembers(a), newTopicHistory(a),
-		newTopicSend(a), newTopicRead(a))
+		newTopicSend(a), newTopicRead(a), newTopicDelete(a))
 }
 
 type topicCreateOptions struct {
@@ -62,15 +62,19 @@ func (o *topicCreateOptions) create(ctx context.Context, m *share.Mesh, name str
 }
 
 func newTopicList(a *app) *cobra.Command {
-	o := &sharing{app: a}
-	return o.verb(shareVerb{
-		use: "list", short: "Show the topics", long: "Show the topics of the mesh.", example: "claudemesh topic list --json",
-		run: func(ctx context.Context, m *share.Mesh, _ []string) error { return a.topicList(ctx, m) },
+	o, all := &sharing{app: a}, false
+	c := o.verb(shareVerb{
+		use: "list", short: "Show the topics",
+		long:    "Show the topics of the mesh that you may read. An admin sees with --all which others there are, by their names.",
+		example: "claudemesh topic list --json",
+		run:     func(ctx context.Context, m *share.Mesh, _ []string) error { return a.topicList(ctx, m, all) },
 	})
+	c.Flags().BoolVar(&all, "all", false, "name those of others too that are not public; for admins")
+	return c
 }
 
-func (a *app) topicList(ctx context.Context, m *share.Mesh) error {
-	answer, err := share.Ask[*wire.TopicListResponse](ctx, m, &wire.TopicList{})
+func (a *app) topicList(ctx context.Context, m *share.Mesh, all bool) error {
+	answer, err := share.Ask[*wire.TopicListResponse](ctx, m, &wire.TopicList{All: all})
 	if err != nil {
 		return err
 	}
@@ -151,6 +155,33 @@ func newTopicLeave(a *app) *cobra.Command {
 			}
 			return o.didTopic(topic, "you are not in #%s any more")
 		},
+	})
+}
+
+func newTopicDelete(a *app) *cobra.Command {
+	o, yes := &sharing{app: a}, false
+	c := o.sub(&cobra.Command{
+		Use: "delete TOPIC", Short: "End a topic, with all that was said",
+		Long: "End a topic for everybody, with all that was said in it. Whoever made it may do so, and admins. Those who\n" +
+			"joined are told.",
+		Example: "  claudemesh topic delete builds", Args: exactly("TOPIC"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.deleteTopic(c.Context(), yes, share.TopicName(args[0]))
+		},
+	}, false)
+	addYesFlag(c, &yes)
+	return c
+}
+
+func (o *sharing) deleteTopic(ctx context.Context, yes bool, topic string) error {
+	if err := o.sure(ctx, yes, "this ends #%s for everybody, with all that was said, and nothing brings it back", ui.CleanLine(topic)); err != nil {
+		return err
+	}
+	return o.shared(ctx, func(ctx context.Context, m *share.Mesh) error {
+		if err := share.Do(ctx, m, &wire.TopicDelete{Topic: topic}); err != nil {
+			return err
+		}
+		return o.didTopic(topic, "#%s is no more")
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/claudemesh/claudemesh/cli/internal/share"
@@ -16,6 +17,7 @@ type vaultOptions struct {
 	sharing
 	secret share.Secret
 	kind   string
+	yes    bool
 }
 
 func newVault(a *app) *cobra.Command {
@@ -24,7 +26,8 @@ func newVault(a *app) *cobra.Command {
 		Use:   "vault",
 		Short: "Keep secrets that only you can read back",
 		Long: "Keep secrets that only you can read back, on any machine where you are this member. Values are sealed to your\n" +
-			"member key, in every mesh; keys, paths and descriptions can be read by the broker.",
+			"member key, in every mesh; keys, paths and descriptions can be read by the broker. A value that is shown as\n" +
+			"not proven need not be yours: an older client wrote it, or a broker made it up or moved it.",
 		Example: "  claudemesh vault set STRIPE_KEY < key.txt\n  claudemesh vault get STRIPE_KEY",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -43,7 +46,20 @@ func newVault(a *app) *cobra.Command {
 			Use: "delete KEY", Short: "Remove a secret", Args: exactly("KEY"),
 			RunE: func(c *cobra.Command, args []string) error { return o.remove(c.Context(), args[0]) },
 		}, false),
+		o.newClear(),
 	)
+	return c
+}
+
+func (o *vaultOptions) newClear() *cobra.Command {
+	c := o.sub(&cobra.Command{
+		Use: "clear [MEMBER]", Short: "Drop the secrets of members that were shut out", Args: atMost("MEMBER"),
+		Long: "Drop the secrets of a member that was banned or revoked, by its name or key, or of all of those. Nobody else can\n" +
+			"read or remove them, and they count against what the mesh may hold. For admins.",
+		Example: "  claudemesh vault clear bob",
+		RunE:    func(c *cobra.Command, args []string) error { return o.clearVaults(c.Context(), strings.Join(args, "")) },
+	}, false)
+	addYesFlag(c, &o.yes)
 	return c
 }
 
@@ -100,6 +116,7 @@ type secretAnswer struct {
 	share.Secret
 	Value       string `json:"value,omitempty"`
 	ValueBase64 string `json:"valueBase64,omitempty"` // of what is no text
+	Proven      bool   `json:"proven"`
 }
 
 func (o *vaultOptions) get(ctx context.Context, key string) error {
@@ -115,13 +132,16 @@ func (o *vaultOptions) get(ctx context.Context, key string) error {
 			return err
 		}
 		if o.out.JSON {
-			a := secretAnswer{Secret: s}
+			a := secretAnswer{Secret: s, Proven: s.Proven}
 			if utf8.Valid(s.Value) {
 				a.Value = string(s.Value)
 			} else {
 				a.ValueBase64 = base64.StdEncoding.EncodeToString(s.Value)
 			}
 			return o.out.Answer(a)
+		}
+		if !s.Proven {
+			o.out.Say("not proven: the broker can have made this up, or moved it here; set it anew to have it proven")
 		}
 		if o.out.Terminal() {
 			return o.out.Text(ui.Clean(string(s.Value)) + "\n")
@@ -151,6 +171,26 @@ func (o *vaultOptions) list(ctx context.Context) error {
 			})
 		}
 		return o.listed([]string{"KEY", "TYPE", "WHEN", "MOUNT", "DESCRIPTION"}, rows, "your vault is empty")
+	})
+}
+
+func (o *vaultOptions) clearVaults(ctx context.Context, member string) error {
+	whose := "all members that were shut out"
+	if member != "" {
+		whose = ui.CleanLine(member)
+	}
+	if err := o.sure(ctx, o.yes, "this throws the secrets of %s away, which nothing brings back", whose); err != nil {
+		return err
+	}
+	return o.shared(ctx, func(ctx context.Context, m *share.Mesh) error {
+		cleared, err := m.ClearVaults(ctx, member)
+		if err != nil {
+			return err
+		}
+		if !cleared {
+			o.out.Say("there was nothing to clear")
+		}
+		return o.changed(map[string]any{"ok": true, "cleared": cleared})
 	})
 }
 

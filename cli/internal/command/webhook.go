@@ -28,7 +28,7 @@ func newWebhookCreate(a *app) *cobra.Command {
 	return o.verb(shareVerb{
 		use: "create NAME", short: "Make an address for a program elsewhere",
 		long: "Make an address for a program elsewhere. Whoever knows it can speak to the mesh, so treat it as a password.\n" +
-			"Other members are not shown it.",
+			"It is shown this once: the broker does not keep it.",
 		example: "claudemesh webhook create ci", args: exactly("NAME"),
 		run: func(ctx context.Context, m *share.Mesh, args []string) error {
 			made, err := share.Ask[*wire.WebhookAck](ctx, m, &wire.CreateWebhook{Name: args[0]})
@@ -39,7 +39,7 @@ func newWebhookCreate(a *app) *cobra.Command {
 			if a.out.JSON {
 				return a.out.Answer(webhookAnswer{made.Name, made.URL, made.Secret})
 			}
-			a.out.Say("keep this address as you keep a password")
+			a.out.Say("keep this address as you keep a password; it is not shown again")
 			return a.out.Line(ui.CleanLine(made.URL))
 		},
 	})
@@ -48,7 +48,7 @@ func newWebhookCreate(a *app) *cobra.Command {
 func newWebhookList(a *app) *cobra.Command {
 	o := &sharing{app: a}
 	return o.verb(shareVerb{
-		use: "list", short: "Show the webhooks", long: "Show the webhooks of the mesh, with the addresses of those that you made.",
+		use: "list", short: "Show the webhooks", long: "Show the webhooks of the mesh. Their addresses are shown when they are made, and never again.",
 		example: "claudemesh webhook list",
 		run:     func(ctx context.Context, m *share.Mesh, _ []string) error { return a.webhookList(ctx, m) },
 	})
@@ -58,9 +58,6 @@ func (a *app) webhookList(ctx context.Context, m *share.Mesh) error {
 	answer, err := share.Ask[*wire.WebhookList](ctx, m, &wire.ListWebhooks{})
 	if err != nil {
 		return err
-	}
-	for i := range answer.Webhooks {
-		answer.Webhooks[i].URL = a.webhookURL(answer.Webhooks[i].URL)
 	}
 	if a.out.JSON {
 		return a.out.Answer(struct {
@@ -73,9 +70,9 @@ func (a *app) webhookList(ctx context.Context, m *share.Mesh) error {
 	}
 	var rows [][]string
 	for _, w := range answer.Webhooks {
-		rows = append(rows, []string{ui.CleanLine(w.Name), a.when(w.CreatedAt.Time), ui.CleanLine(w.URL)})
+		rows = append(rows, []string{ui.CleanLine(w.Name), a.when(w.CreatedAt.Time)})
 	}
-	return a.table([]string{"WEBHOOK", "SINCE", "ADDRESS"}, rows)
+	return a.table([]string{"WEBHOOK", "SINCE"}, rows)
 }
 
 func newWebhookDelete(a *app) *cobra.Command {

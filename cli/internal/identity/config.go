@@ -78,7 +78,7 @@ type (
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
-		return errors.Join(ErrCorrupt, err)
+		return errors.New("it is no JSON object")
 	}
 	if m := fields["meshes"]; len(m) == 0 || m[0] != '[' {
 		delete(fields, "meshes")
@@ -87,7 +87,11 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(clean, (*plainConfig)(c)); err != nil {
+	var odd *json.UnmarshalTypeError
+	switch err := json.Unmarshal(clean, (*plainConfig)(c)); {
+	case errors.As(err, &odd):
+		return fmt.Errorf("%s holds a %s", odd.Field, odd.Value)
+	case err != nil:
 		return err
 	}
 	c.others = withoutKnown(fields, plainConfig{})

@@ -34,6 +34,9 @@ func (e *LooseModeError) Error() string {
 	return fmt.Sprintf("identity: %s has mode %04o: others can read its keys", e.Path, e.Mode)
 }
 
+// ErrNoHome says that nothing tells where the identity directory is.
+var ErrNoHome = errors.New("identity: the home directory is unknown")
+
 // A Store is one identity directory.
 type Store struct {
 	dir      string
@@ -46,7 +49,7 @@ func Open(getenv func(string) string) (*Store, error) {
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return nil, fmt.Errorf("identity: home directory: %w", err)
+			return nil, ErrNoHome
 		}
 		dir = filepath.Join(home, ".claudemesh")
 	}

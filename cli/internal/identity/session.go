@@ -28,6 +28,9 @@ var (
 	uuidShape = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
+// fitsFiles reports whether a slug can name a directory.
+func fitsFiles(slug string) bool { return slugShape.MatchString(slug) && strings.Trim(slug, ".") != "" }
+
 // SessionID names the session of a working directory, so that a program which
 // comes back there is the same peer. A name sets apart several sessions of one
 // directory; a name that is a UUID is the session id itself.
@@ -120,7 +123,7 @@ func (s *Store) SocketPath(slug, id string) (string, error) {
 }
 
 func (s *Store) sessionBase(slug, id string) (string, error) {
-	if !slugShape.MatchString(slug) || strings.Trim(slug, ".") == "" || !uuidShape.MatchString(id) {
+	if !fitsFiles(slug) || !uuidShape.MatchString(id) {
 		return "", fmt.Errorf("%w: session %q of %q", ErrBadName, id, slug)
 	}
 	return filepath.Join(s.sessions, slug, id), nil

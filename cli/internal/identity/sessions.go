@@ -24,7 +24,7 @@ type KnownSession struct {
 
 // Sessions returns the sessions of a mesh.
 func (s *Store) Sessions(slug string) ([]KnownSession, error) {
-	if !slugShape.MatchString(slug) || strings.Trim(slug, ".") == "" {
+	if !fitsFiles(slug) {
 		return nil, fmt.Errorf("%w: %q", ErrBadName, slug)
 	}
 	paths, err := filepath.Glob(filepath.Join(s.sessions, slug, "*.json"))
@@ -64,9 +64,10 @@ func isHeld(path string) (bool, error) {
 }
 
 // Rename gives a mesh another handle. Its sessions go with it, so none may be
-// in use: that is [ErrHeld]. A crash on the way leaves copies, and no loss.
+// in use: that is [ErrHeld]. A crash on the way leaves copies, and no loss. A
+// handle that is no name for files, which other clients allow, has no sessions.
 func (s *Store) Rename(from, to string) error {
-	if !slugShape.MatchString(to) || strings.Trim(to, ".") == "" {
+	if !fitsFiles(to) {
 		return fmt.Errorf("%w: %q", ErrBadName, to)
 	}
 	err := s.Update(func(c *Config) error {
@@ -78,9 +79,12 @@ func (s *Store) Rename(from, to string) error {
 			return ErrTaken
 		}
 		entry.Slug = to
+		if !fitsFiles(from) {
+			return nil
+		}
 		return s.copySessions(from, to)
 	})
-	if err != nil {
+	if err != nil || !fitsFiles(from) {
 		return err
 	}
 	return s.dropSessions(from)
@@ -96,7 +100,7 @@ func (s *Store) Forget(slug string) error {
 		c.remove(entry.Slug)
 		return nil
 	})
-	if err != nil {
+	if err != nil || !fitsFiles(slug) {
 		return err
 	}
 	return s.dropSessions(slug)
@@ -151,7 +155,7 @@ func (s *Store) copySession(id, from, to string) error {
 }
 
 func (s *Store) dropSessions(slug string) error {
-	if !slugShape.MatchString(slug) || strings.Trim(slug, ".") == "" {
+	if !fitsFiles(slug) {
 		return fmt.Errorf("%w: %q", ErrBadName, slug)
 	}
 	if err := os.RemoveAll(filepath.Join(s.sessions, slug)); err != nil {

@@ -126,3 +126,22 @@ func TestARestoredConfigKeepsTheOneBefore(t *testing.T) {
 		t.Errorf("nothing to back up: %v", err)
 	}
 }
+
+func TestAHandleThatNamesNoFileCanBeRenamedAndForgotten(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{"Acme", "../x", "..", "a b"} {
+		s := newStore(t)
+		if err := s.Update(func(c *Config) error { c.Add(newMesh(t, odd)); c.Add(newMesh(t, odd)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.OpenSession(odd, SessionID("/work", "")); !errors.Is(err, ErrBadName) {
+			t.Errorf("%q: %v", odd, err)
+		}
+		if err := s.Rename(odd, "acme"); err != nil {
+			t.Errorf("%q: %v", odd, err)
+		}
+		if err := s.Forget(odd + "-2"); err != nil {
+			t.Errorf("%q: %v", odd, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -22,6 +23,12 @@ func serve(t *testing.T, path string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveOn(t, s)
+	return s
+}
+
+func serveOn(t *testing.T, s *Server) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -42,11 +49,10 @@ func serve(t *testing.T, path string) *Server {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
+		if left, _ := os.ReadDir(filepath.Dir(s.path)); len(left) != 0 {
 			t.Errorf("%v are left behind", left)
 		}
 	})
-	return s
 }
 
 func socket(t *testing.T) string { return filepath.Join(t.TempDir(), "s.sock") }
@@ -115,6 +121,29 @@ func TestASocketThatACrashLeftIsReplaced(t *testing.T) {
 	}
 	serve(t, path)
 	if err := Call(t.Context(), path, "echo", 1, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoSaysNothingDoesNotKeepCommandsWaiting(t *testing.T) {
+	t.Parallel()
+	path := socket(t)
+	s, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.questionWait = 10 * time.Millisecond
+	serveOn(t, s)
+	for range maxExchanges {
+		idle, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer idle.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), exchangeWait/2)
+	defer cancel()
+	if err := Call(ctx, path, "echo", 1, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 const (
 	exchangeWait = 30 * time.Second // for a whole exchange
+	questionWait = 5 * time.Second  // for its first half: commands ask at once, and whoever does not takes a place from them
 	maxLine      = 1 << 20          // a message of 64 KiB may grow sixfold as JSON
 	maxExchanges = 16               // at once
 )
@@ -67,13 +68,15 @@ type Server struct {
 	path     string
 	token    string
 	links    []string // other names of the socket, ours to remove
+
+	questionWait time.Duration // as the constant, shorter in tests
 }
 
 // Listen opens the socket. It is made under another name in a directory of its
 // own, so that nobody meets it before its mode is right, and replaces what a
 // crash left behind: the caller holds the session's lock, so nobody serves it.
 func Listen(path string) (*Server, error) {
-	s := &Server{path: path, token: rand.Text()}
+	s := &Server{path: path, token: rand.Text(), questionWait: questionWait}
 	err := renameio.WriteFile(tokenPath(path), []byte(s.token), 0o600,
 		renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
 	if err != nil {
@@ -165,14 +168,15 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) exchange(ctx context.Context, conn *net.UnixConn, handle Handler) {
-	_ = conn.SetDeadline(time.Now().Add(exchangeWait)) // its failure shows in the read
 	if sameUser(conn) != nil {
 		return
 	}
+	_ = conn.SetDeadline(time.Now().Add(s.questionWait)) // its failure shows in the read
 	line, err := bufio.NewReader(io.LimitReader(conn, maxLine)).ReadBytes('\n')
 	if err != nil {
 		return
 	}
+	_ = conn.SetDeadline(time.Now().Add(exchangeWait))
 	ctx, cancel := context.WithTimeout(ctx, exchangeWait)
 	defer cancel()
 	_ = json.NewEncoder(conn).Encode(s.answer(ctx, line, handle)) // the command sees the loss itself

@@ -32,11 +32,18 @@ type record struct {
 	State receipt.State `json:"state,omitempty"` // of Told
 }
 
+// file is what a log needs of one.
+type file interface {
+	io.WriteCloser
+	Sync() error
+}
+
 // logFile appends lines.
 type logFile struct {
-	f     *os.File
+	f     file
 	lines int
 	bytes int
+	cut   bool // the last line is not whole: what follows it begins on a line of its own
 }
 
 func (l *logFile) append(r record, sync bool) error {
@@ -45,9 +52,14 @@ func (l *logFile) append(r record, sync bool) error {
 		return fmt.Errorf("mailbox: %w", err)
 	}
 	line = append(line, '\n')
+	if l.cut {
+		line = append([]byte{'\n'}, line...)
+	}
 	if _, err := l.f.Write(line); err != nil {
+		l.cut = true
 		return fmt.Errorf("mailbox: %w", err)
 	}
+	l.cut = false
 	l.lines++
 	l.bytes += len(line)
 	if !sync {

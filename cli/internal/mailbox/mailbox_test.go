@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/claudemesh/claudemesh/cli/internal/receipt"
@@ -184,4 +185,36 @@ func TestHistoryIsBounded(t *testing.T) {
 	if again := open(t, path); len(again.items) != maxKnown {
 		t.Errorf("%d are remembered", len(again.items))
 	}
+}
+
+func TestALineThatWasCutOffCostsOnlyItself(t *testing.T) {
+	t.Parallel()
+	path := place(t)
+	b := open(t, path)
+	add(t, b, message(0))
+	disk := &full{b.log.f, 10} // so many bytes fit, and then there is no space left
+	b.log.f = disk
+	if ok, err := b.Add(t.Context(), message(1)); err == nil {
+		t.Fatalf("added %v to a full disk", ok)
+	}
+	b.log.f = disk.file
+	add(t, b, message(2))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := open(t, path).Claim(10, 1<<20)
+	if texts(all) != "text 0,text 2" {
+		t.Errorf("a restart finds %q", texts(all))
+	}
+}
+
+// full is a file on a disk with little space left.
+type full struct {
+	file
+	left int
+}
+
+func (f *full) Write(b []byte) (int, error) {
+	n, err := f.file.Write(b[:min(f.left, len(b))])
+	return n, errors.Join(err, syscall.ENOSPC)
 }

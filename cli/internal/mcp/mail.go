@@ -44,20 +44,9 @@ type Message struct {
 	Note      string `json:"note,omitempty" jsonschema:"how far to trust it"`
 }
 
-// clean removes what a text could hide from people and show to a model: beside
-// control characters, the invisible tags of Unicode.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '\U000E0000' && r <= '\U000E007F' {
-			return -1
-		}
-		return r
-	}, ui.Clean(text))
-}
-
 // line makes a short text of somebody else's harmless.
 func line(text string, limit int) string {
-	text = ui.CleanLine(clean(text))
+	text = ui.CleanLine(text)
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
@@ -68,7 +57,7 @@ func newMessage(m *mailbox.Message) Message {
 	out := Message{
 		MessageID: line(m.MessageID, maxNameLine), From: line(m.Name, maxNameLine), FromKey: line(m.From, maxNameLine),
 		To: "you", Verified: m.Verified, Priority: line(string(m.Priority), maxNameLine), ReplyTo: line(m.ReplyTo, maxNameLine),
-		SentAt: stamp(m.CreatedAt), Text: clean(m.Text), Problem: line(m.Error, maxNameLine),
+		SentAt: stamp(m.CreatedAt), Text: ui.Clean(m.Text), Problem: line(m.Error, maxNameLine),
 	}
 	out.Kind, out.Note = m.Kind, notes[m.Kind]
 	if m.Kind == mailbox.Stream {

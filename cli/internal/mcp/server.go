@@ -112,12 +112,27 @@ func (s *Server) Run(ctx context.Context, t mcp.Transport) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var notices sync.WaitGroup
 	notices.Go(func() { s.notify(ctx) })
-	err := s.server.Run(ctx, &s.tap)
+	err := s.serve(ctx)
 	cancel()
 	notices.Wait()
 	s.tap.releaseAll()
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		return fmt.Errorf("mcp: %w", err)
+	}
+	return nil
+}
+
+// serve does what the library's own loop does, which calls it an error to be
+// told to end.
+func (s *Server) serve(ctx context.Context) error {
+	session, err := s.server.Connect(ctx, &s.tap, nil)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = session.Close() }) // Wait tells
+	defer stop()
+	if err := session.Wait(); ctx.Err() == nil {
+		return err
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *Server) mesh(w writing) (*share.Mesh, error) {
 
 // text makes a longer text of somebody else's harmless.
 func text(s string, limit int) string {
-	s = clean(s)
+	s = ui.Clean(s)
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}
@@ -95,7 +95,7 @@ func cleanValue(v any, depth int) any {
 	}
 	switch v := v.(type) {
 	case string:
-		return clean(v)
+		return ui.Clean(v)
 	case []any:
 		for i := range v {
 			v[i] = cleanValue(v[i], depth-1)

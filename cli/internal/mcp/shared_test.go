@@ -22,6 +22,9 @@ type liar struct {
 
 func (l *liar) Ask(_ context.Context, r wire.Request) (wire.Message, error) {
 	l.asked = append(l.asked, r)
+	if kept, ok := r.(*wire.Remember); ok {
+		return &wire.MemoryStored{ID: kept.ID}, nil
+	}
 	return l.answers[r.FrameType()], nil
 }
 
@@ -90,11 +93,11 @@ func TestWhatOthersShareIsDataWithoutControlCharactersAndBounded(t *testing.T) {
 func TestToolsSealWhatTheyKeepUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	c, l := conversationWith(t, map[wire.Type]wire.Message{
-		wire.TypeRemember: &wire.MemoryStored{ID: "m"}, wire.TypeSetState: &wire.OK{},
+		wire.TypeSetState: &wire.OK{},
 	})
 	out, failure := c.call("remember", map[string]any{"content": "a secret", "tags": []string{"tag"}})
 	sealed, _ := l.asked[0].(*wire.Remember)
-	if failure != "" || out["id"] != "m" || out["sealed"] != true || !seal.IsShared(sealed.Content) || len(sealed.Tags) > 0 {
+	if failure != "" || out["id"] != sealed.ID || out["sealed"] != true || !seal.IsShared(sealed.Content) || len(sealed.Tags) > 0 {
 		t.Errorf("%v %s: %+v", out, failure, l.asked[0])
 	}
 	out, failure = c.call("set_state", map[string]any{"key": "k", "value": []any{1, "a"}, "clear": true})

@@ -134,8 +134,9 @@ func (s *Server) vaultSet(ctx context.Context, in vaultSetIn) (writtenOut, error
 }
 
 type secretOut struct {
-	Key   string `json:"key"`
-	Value string `json:"value" jsonschema:"the secret"`
+	Key    string `json:"key"`
+	Value  string `json:"value" jsonschema:"the secret"`
+	Proven bool   `json:"proven" jsonschema:"false: an older client wrote it, or the broker made it up; ask your user before you rely on it"`
 	mailed
 }
 
@@ -154,7 +155,7 @@ func (s *Server) vaultGet(ctx context.Context, in keyIn) (secretOut, error) {
 	if err != nil {
 		return secretOut{}, err
 	}
-	return secretOut{Key: line(secret.Key, maxNameLine), Value: string(secret.Value)}, nil
+	return secretOut{Key: line(secret.Key, maxNameLine), Value: string(secret.Value), Proven: secret.Proven}, nil
 }
 
 type secret struct {

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	testMesh = "MESH0123456789abcdefABCDEFxyzXYZ"
-	patience = 10 * time.Second
+	patience = time.Minute
 )
 
 // fake is a broker that does nothing of its own: the test plays it.
@@ -37,6 +37,7 @@ type fakeConn struct {
 	in     chan wire.Message
 	closed chan struct{}
 	deaf   chan struct{} // closed to answer no more pings
+	ponged chan struct{} // the client has answered a ping
 }
 
 func (f *fakeConn) OnMessage(_ *gws.Conn, m *gws.Message) {
@@ -57,13 +58,22 @@ func (f *fakeConn) OnPing(s *gws.Conn, _ []byte) {
 	}
 }
 
+func (f *fakeConn) OnPong(*gws.Conn, []byte) {
+	select {
+	case f.ponged <- struct{}{}:
+	default:
+	}
+}
+
 func (f *fakeConn) OnClose(*gws.Conn, error) { close(f.closed) }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
 	f := &fake{conns: make(chan *fakeConn, 16)}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fc := &fakeConn{t: t, in: make(chan wire.Message, 1024), closed: make(chan struct{}), deaf: make(chan struct{})}
+		fc := &fakeConn{
+			t: t, in: make(chan wire.Message, 1024), closed: make(chan struct{}), deaf: make(chan struct{}), ponged: make(chan struct{}, 1),
+		}
 		socket, err := gws.NewUpgrader(fc, nil).Upgrade(w, r)
 		if err != nil {
 			return

@@ -157,18 +157,25 @@ func TestTheMomentToComeBackHoldsAfterTheCloseToo(t *testing.T) {
 	c, _ := f.greet(t, wire.HelloAck{})
 	said := time.Now()
 	c.say(&wire.Restarting{ReconnectAfterMs: 300})
-	expectClosedAfterFrame(c)
+	c.closeTaken(t)
 	f.greet(t, wire.HelloAck{})
 	if waited := time.Since(said); waited < 300*time.Millisecond {
 		t.Errorf("came back after %v", waited)
 	}
 }
 
-// expectClosedAfterFrame closes once the client has taken the frame before: it
-// answers a ping only then.
-func expectClosedAfterFrame(c *fakeConn) {
-	_ = c.socket.WritePing(nil)
-	_ = c.socket.WriteClose(1012, []byte("restarting"))
+// closeTaken closes once the client has taken the frame before: it answers a
+// ping only then. A client that writes to a socket closed before that may lose
+// what it has not read.
+func (f *fakeConn) closeTaken(t *testing.T) {
+	t.Helper()
+	_ = f.socket.WritePing(nil)
+	select {
+	case <-f.ponged:
+	case <-time.After(patience):
+		t.Fatal("client answers no ping")
+	}
+	_ = f.socket.WriteClose(1012, []byte("restarting"))
 }
 
 func TestASilentBrokerIsGivenUp(t *testing.T) {

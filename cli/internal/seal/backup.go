@@ -12,18 +12,20 @@ import (
 )
 
 const (
-	backupMagic   = "CMB1"
-	backupSalt    = 16
-	backupNonce   = chacha20poly1305.NonceSizeX
-	backupHeader  = len(backupMagic) + backupSalt + backupNonce
-	backupPasses  = 2
-	backupMemory  = 64 << 10 // KiB
-	minPassphrase = 12       // characters
+	backupMagic  = "CMB1"
+	backupSalt   = 16
+	backupNonce  = chacha20poly1305.NonceSizeX
+	backupHeader = len(backupMagic) + backupSalt + backupNonce
+	backupPasses = 2
+	backupMemory = 64 << 10 // KiB
 )
+
+// MinPassphrase is how many characters a passphrase has at least.
+const MinPassphrase = 12
 
 // Backup seals a configuration file under a passphrase.
 func Backup(passphrase string, config []byte) ([]byte, error) {
-	if utf8.RuneCountInString(passphrase) < minPassphrase {
+	if utf8.RuneCountInString(passphrase) < MinPassphrase {
 		return nil, ErrPassphrase
 	}
 	var random [backupSalt + backupNonce]byte

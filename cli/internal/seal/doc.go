@@ -59,5 +59,6 @@
 // # The rest
 //
 // Secretboxes, sealed boxes, topic keys, vault entries and backups follow the
-// formats that existing clients use; each has vectors.
+// formats that existing clients use; each has vectors. The key of a vault entry
+// is derived, so that its owner can tell it from what others made: vault.go.
 package seal

@@ -95,32 +95,3 @@ func OpenTopicKey(secret ed25519.PrivateKey, b Box) (*Key, error) {
 	}
 	return (*Key)(key), nil
 }
-
-// VaultEntry is a value that only its owner can read back.
-type VaultEntry struct {
-	Box
-	SealedKey string // the value's key, sealed to the owner
-}
-
-// Vault seals value to its owner's own key.
-func Vault(owner ed25519.PublicKey, value []byte) (VaultEntry, error) {
-	var key Key
-	rand.Read(key[:])
-	sealed, err := Anonymous(owner, key[:])
-	if err != nil {
-		return VaultEntry{}, err
-	}
-	return VaultEntry{Box: Secret(&key, value), SealedKey: sealed}, nil
-}
-
-// OpenVault opens what [Vault] sealed.
-func OpenVault(owner ed25519.PrivateKey, e VaultEntry) ([]byte, error) {
-	key, err := OpenAnonymous(owner, e.SealedKey)
-	if err != nil {
-		return nil, err
-	}
-	if len(key) != KeyLen {
-		return nil, ErrMalformed
-	}
-	return OpenSecret((*Key)(key), e.Box)
-}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/edwards25519"
 )
@@ -101,16 +102,46 @@ func TestOnlyStrictBase64IsAccepted(t *testing.T) {
 func TestSealedBoxesAndVaultsOpenForTheirOwner(t *testing.T) {
 	t.Parallel()
 	owner, other := newKey(1), newKey(2)
-	e, err := Vault(public(owner), []byte("secret"))
+	at := time.UnixMilli(1767225600123).UTC()
+	p := VaultPlace{Mesh: "mesh", Key: "KEY", Type: "env"}
+	e, err := Vault(owner, p, at, []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := OpenVault(owner, e)
-	if err != nil || string(value) != "secret" {
-		t.Errorf("owner reads %q, %v", value, err)
+	value, proven, err := OpenVault(owner, p, e)
+	if err != nil || string(value) != "secret" || !proven.Equal(at) {
+		t.Errorf("owner reads %q, proven %s, %v", value, proven, err)
 	}
-	if _, err := OpenVault(other, e); !errors.Is(err, ErrNotForUs) {
+	if _, _, err := OpenVault(other, p, e); !errors.Is(err, ErrNotForUs) {
 		t.Errorf("other: %v", err)
+	}
+}
+
+// The key of an entry is a fact of the format: another client of ours derives
+// the same one. To existing clients it is any key, which lies beside the box.
+func TestAVaultEntrysKeyIsDerivedAndOpensAsAnyOther(t *testing.T) {
+	t.Parallel()
+	owner := newKey(1)
+	n := (*nonce)(bytes.Repeat([]byte{0x41}, nonceLen))
+	p := VaultPlace{Mesh: "MESH0123456789abcdefABCDEFxyzXYZ", Key: "STRIPE_KEY", Type: "file", MountPath: "/run/key"}
+	e, err := vault(n, owner, p, []byte("sk_live"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := OpenAnonymous(owner, e.SealedKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "dd6a55066587ec25117f4e1614e14f475394972cad125de04f1e6805bf419e7d"
+	if got := fmt.Sprintf("%x", key); got != want {
+		t.Errorf("key %s, want %s", got, want)
+	}
+	if value, err := OpenSecret((*Key)(key), e.Box); err != nil || string(value) != "sk_live" {
+		t.Errorf("existing clients read %q, %v", value, err)
+	}
+	// 0x41… is no time, so it proves nothing.
+	if _, proven, err := OpenVault(owner, p, e); err != nil || !proven.IsZero() {
+		t.Errorf("proven %s, %v", proven, err)
 	}
 }
 
@@ -158,7 +189,7 @@ func FuzzOpeners(f *testing.F) {
 		OpenTopicKey(newKey(2), in)
 		OpenAnonymous(newKey(2), c)
 		OpenRootKey(&key, c)
-		OpenVault(newKey(2), VaultEntry{Box: in, SealedKey: n})
+		OpenVault(newKey(2), VaultPlace{}, VaultEntry{Box: in, SealedKey: n})
 	})
 }
 

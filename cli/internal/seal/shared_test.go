@@ -81,7 +81,7 @@ func makeSharedCases(t *testing.T) []sharedCase {
 	state := newSharedCase(t, "state", "The name of a value of the state is its key.", "state", "deploy/frozen", `{"until":"friday"}`)
 	return []sharedCase{
 		state,
-		newSharedCase(t, "memory", "A memory has no name: its id is not known yet.", "memory", "", `{"content":"tea","tags":["a"]}`),
+		newSharedCase(t, "memory", "The name of a memory is its id.", "memory", "0123456789abcdefghijAB", `{"content":"tea","tags":["a"]}`),
 		newSharedCase(t, "task-result", "The name of a result is the id of its task.", "task-result", "0123456789abcdefghijAB", `"done"`),
 		newSharedCase(t, "empty", "A text may be empty.", "skill-instructions", "x", ""),
 		state.but("another-name", "A value does not open under another key.", "tampered", func(c *sharedCase, _ []byte) { c.Name = "deploy" }),

@@ -10,7 +10,8 @@
 // A [Mesh] seals what goes out, and opens what comes in. Values, texts, tags,
 // titles, results and instructions leave as one sealed word, signed by the
 // member, which stands in the field where existing clients keep the text; a
-// record is sealed as a whole, so that a broker cannot mix two of them. Keys of
+// record is sealed as a whole and for its key, name or id, so that a broker can
+// neither mix two of them nor swap them. Keys of
 // the state, names of skills and of vault entries, assignees, priorities and
 // who wrote what when stay readable for the broker: it finds things by them.
 //

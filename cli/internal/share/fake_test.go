@@ -2,10 +2,12 @@ package share
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ func (b *broker) Ask(_ context.Context, r wire.Request) (wire.Message, error) {
 		e := b.state[r.Key]
 		return &wire.StateResult{Key: r.Key, Value: e.Value, UpdatedBy: e.UpdatedBy, UpdatedAt: wire.TimeOrEmpty{Time: e.UpdatedAt}}, nil
 	case *wire.Remember:
-		id := fmt.Sprint("m", len(b.memories))
+		id := cmp.Or(r.ID, fmt.Sprint("m", len(b.memories)))
 		b.memories = append(b.memories, wire.Memory{ID: id, Content: r.Content, Tags: r.Tags, RememberedBy: "ana", RememberedAt: noon})
 		return &wire.MemoryStored{ID: id}, nil
 	case *wire.Recall:
@@ -83,10 +85,12 @@ func (b *broker) recall(r *wire.Recall) *wire.MemoryResults {
 func (b *broker) askMore(r wire.Request) (wire.Message, error) {
 	switch r := r.(type) {
 	case *wire.CreateTask:
-		b.tasks = append(b.tasks, wire.Task{ID: "t1", Title: r.Title, Tags: r.Tags, Status: wire.TaskOpen, CreatedBy: "ana", CreatedAt: noon})
-		return &wire.TaskCreated{ID: "t1"}, nil
+		id := cmp.Or(r.ID, fmt.Sprint("t", len(b.tasks)))
+		b.tasks = append(b.tasks, wire.Task{ID: id, Title: r.Title, Tags: r.Tags, Status: wire.TaskOpen, CreatedBy: "ana", CreatedAt: noon})
+		return &wire.TaskCreated{ID: id}, nil
 	case *wire.CompleteTask:
-		b.tasks[0].Status, b.tasks[0].Result = wire.TaskDone, r.Result
+		i := slices.IndexFunc(b.tasks, func(t wire.Task) bool { return t.ID == r.TaskID })
+		b.tasks[i].Status, b.tasks[i].Result = wire.TaskDone, r.Result
 		return &wire.TaskList{Tasks: b.tasks}, nil
 	case *wire.ListTasks:
 		return &wire.TaskList{Tasks: b.tasks}, nil
@@ -103,7 +107,7 @@ func (b *broker) askMore(r wire.Request) (wire.Message, error) {
 		}
 		return list, nil
 	case *wire.VaultSet:
-		b.vault[r.Key] = wire.VaultEntry{Key: r.Key, Ciphertext: r.Ciphertext, Nonce: r.Nonce, SealedKey: r.SealedKey, EntryType: r.EntryType}
+		b.vault[r.Key] = wire.VaultEntry{Key: r.Key, Ciphertext: r.Ciphertext, Nonce: r.Nonce, SealedKey: r.SealedKey, EntryType: r.EntryType, MountPath: &r.MountPath}
 		return &wire.VaultAck{Action: wire.VaultStored}, nil
 	case *wire.VaultGet:
 		return &wire.VaultGetResult{Entries: []wire.VaultEntry{b.vault[r.Keys[0]]}}, nil

@@ -30,15 +30,15 @@ const maxPages = 64
 
 // Remember keeps a text for the mesh and returns its id.
 func (m *Mesh) Remember(ctx context.Context, content string, tags []string) (string, error) {
-	r := &wire.Remember{Content: content, Tags: tags}
-	if err := m.seal(purposeMemory, "", memoryBody{content, tags}, &r.Content, &r.Tags, wire.MaxContent); err != nil {
+	r := &wire.Remember{Content: content, Tags: tags, ID: m.newID()}
+	if err := m.seal(purposeMemory, r.ID, memoryBody{content, tags}, &r.Content, &r.Tags, wire.MaxContent); err != nil {
 		return "", err
 	}
 	stored, err := Ask[*wire.MemoryStored](ctx, m, r)
 	if err != nil {
 		return "", err
 	}
-	return stored.ID, nil
+	return stored.ID, asNamed(r.ID, stored.ID)
 }
 
 // Recall searches what was kept, best first; without a query it returns the
@@ -81,7 +81,7 @@ func (m *Mesh) Memories(ctx context.Context) ([]Memory, error) {
 
 func (m *Mesh) openMemory(w *wire.Memory) Memory {
 	body := memoryBody{w.Content, w.Tags}
-	o := m.unseal(purposeMemory, "", w.Content, &body)
+	o := m.unseal(purposeMemory, w.ID, w.Content, &body)
 	return Memory{
 		ID: w.ID, Content: body.Content, Tags: notNil(body.Tags), By: w.RememberedBy, At: o.when(w.RememberedAt), Origin: o,
 	}

@@ -59,6 +59,26 @@ var ErrEmpty = errors.New("share: the text is empty")
 // ErrMarked says that a text would be taken for a sealed one.
 var ErrMarked = fmt.Errorf("share: clear text must not begin with %s as sealed text does", seal.SharedMark)
 
+// ErrOtherID says that a broker keeps something under an id of its own, under
+// which it does not open. An existing broker does; [Mesh.Clear] is for those.
+var ErrOtherID = errors.New("share: the broker keeps what was sealed under another id: nobody can open it")
+
+// newID is the id of something new, to which it is sealed; none in clear.
+func (m *Mesh) newID() string {
+	if m.Clear {
+		return ""
+	}
+	return wire.NewID(wire.RecordID)
+}
+
+// asNamed checks that a broker keeps something under the id that we gave it.
+func asNamed(given, kept string) error {
+	if given != "" && given != kept {
+		return ErrOtherID
+	}
+	return nil
+}
+
 // wrap makes the text that stands for v in a field of the given size.
 func (m *Mesh) wrap(purpose, name string, v any, limit int) (string, error) {
 	raw, err := json.Marshal(v)

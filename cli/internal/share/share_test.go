@@ -20,8 +20,8 @@ func TestS1_NothingThatIsSharedLeavesInClear(t *testing.T) {
 	const word = "canary"
 	words := []string{word}
 	_, err1 := ana.Remember(ctx, word, words)
-	_, err2 := ana.CreateTask(ctx, Task{Title: word, Tags: words})
-	_, err3 := ana.CompleteTask(ctx, "t1", word)
+	task, err2 := ana.CreateTask(ctx, Task{Title: word, Tags: words})
+	_, err3 := ana.CompleteTask(ctx, task, word)
 	if err := errors.Join(err1, err2, err3,
 		ana.SetState(ctx, "key", json.RawMessage(`{"a":"`+word+`"}`)),
 		ana.ShareContext(ctx, Context{Summary: word, Files: words, Findings: words, Tags: words}),
@@ -57,7 +57,7 @@ func TestS1_NothingThatIsSharedLeavesInClear(t *testing.T) {
 	if found, err := ben.Skills(ctx, "CANARY"); err != nil || len(found) != 1 {
 		t.Errorf("skills: %v, %v", found, err)
 	}
-	if got, _, err := ana.Secret(ctx, "key"); err != nil || string(got.Value) != word {
+	if got, _, err := ana.Secret(ctx, "key"); err != nil || string(got.Value) != word || !got.Proven || got.At == nil {
 		t.Errorf("secret: %q, %v", got.Value, err)
 	}
 	if got, _, err := ben.Secret(ctx, "key"); err == nil {
@@ -137,12 +137,14 @@ func TestASearchReadsAllPages(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	_, ana, ben := stage(t)
+	last := ""
 	for i := range 7 {
-		if _, err := ana.Remember(ctx, fmt.Sprintf("number%d here", i), nil); err != nil {
+		var err error
+		if last, err = ana.Remember(ctx, fmt.Sprintf("number%d here", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if found, err := ben.Recall(ctx, "number6", 9); err != nil || len(found) != 1 || found[0].ID != "m6" {
+	if found, err := ben.Recall(ctx, "number6", 9); err != nil || len(found) != 1 || found[0].ID != last {
 		t.Errorf("the last: %v, %v", found, err)
 	}
 	if found, err := ben.Recall(ctx, "here", 5); err != nil || len(found) != 5 {

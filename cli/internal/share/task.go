@@ -36,15 +36,15 @@ type taskBody struct {
 // CreateTask puts a task before the mesh and returns its id. Title, Tags,
 // Assignee and Priority of t are read.
 func (m *Mesh) CreateTask(ctx context.Context, t Task) (string, error) {
-	r := &wire.CreateTask{Title: t.Title, Tags: t.Tags, Assignee: t.Assignee, Priority: t.Priority}
-	if err := m.seal(purposeTask, "", taskBody{t.Title, t.Tags}, &r.Title, &r.Tags, wire.MaxTitle); err != nil {
+	r := &wire.CreateTask{Title: t.Title, Tags: t.Tags, Assignee: t.Assignee, Priority: t.Priority, ID: m.newID()}
+	if err := m.seal(purposeTask, r.ID, taskBody{t.Title, t.Tags}, &r.Title, &r.Tags, wire.MaxTitle); err != nil {
 		return "", err
 	}
 	created, err := Ask[*wire.TaskCreated](ctx, m, r)
 	if err != nil {
 		return "", err
 	}
-	return created.ID, nil
+	return created.ID, asNamed(r.ID, created.ID)
 }
 
 // Tasks returns the tasks of a status and of an assignee, or of any where that
@@ -99,7 +99,7 @@ func (m *Mesh) tasks(ctx context.Context, r wire.Request) ([]Task, error) {
 
 func (m *Mesh) openTask(w *wire.Task) Task {
 	body := taskBody{w.Title, w.Tags}
-	o := m.unseal(purposeTask, "", w.Title, &body)
+	o := m.unseal(purposeTask, w.ID, w.Title, &body)
 	t := Task{
 		ID: w.ID, Title: body.Title, Tags: notNil(body.Tags), Status: w.Status, Priority: w.Priority,
 		Assignee: orEmpty(w.Assignee), By: w.CreatedBy, At: o.when(w.CreatedAt), ClaimedBy: orEmpty(w.ClaimedBy),

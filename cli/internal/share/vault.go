@@ -1,8 +1,8 @@
 package share
 
 import (
+	"cmp"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"time"
 
@@ -17,13 +17,17 @@ type Secret struct {
 	Type        wire.VaultType `json:"type"`
 	MountPath   string         `json:"mountPath,omitempty"`
 	Description string         `json:"description,omitempty"` // of a list only
-	At          *time.Time     `json:"at,omitempty"`          // of a list only
+	At          *time.Time     `json:"at,omitempty"`          // when it was sealed; of a list, by the broker's word
 	Value       []byte         `json:"-"`                     // not of a list
+	// Proven says that our member sealed the value for this key, type and path.
+	// Otherwise an existing client did, or a broker that lies.
+	Proven bool `json:"-"`
 }
 
 // SetSecret seals a value to our own member key and keeps it.
 func (m *Mesh) SetSecret(ctx context.Context, s Secret) error {
-	e, err := seal.Vault(m.Member.Public().(ed25519.PublicKey), s.Value)
+	s.Type = cmp.Or(s.Type, wire.VaultEnv)
+	e, err := seal.Vault(m.Member, m.vaultPlace(s.Key, s.Type, s.MountPath), time.Now(), s.Value)
 	if err != nil {
 		return err
 	}
@@ -43,10 +47,18 @@ func (m *Mesh) Secret(ctx context.Context, key string) (s Secret, ok bool, err e
 		return Secret{}, false, err
 	}
 	e := r.Entries[0]
-	value, err := seal.OpenVault(m.Member, seal.VaultEntry{
+	s = Secret{Key: key, Type: e.EntryType, MountPath: orEmpty(e.MountPath)}
+	value, at, err := seal.OpenVault(m.Member, m.vaultPlace(key, s.Type, s.MountPath), seal.VaultEntry{
 		Box: seal.Box{Nonce: e.Nonce, Ciphertext: e.Ciphertext}, SealedKey: e.SealedKey,
 	})
-	return Secret{Key: e.Key, Type: e.EntryType, MountPath: orEmpty(e.MountPath), Value: value}, true, err
+	if s.Value, s.Proven = value, !at.IsZero(); s.Proven {
+		s.At = &at
+	}
+	return s, true, err
+}
+
+func (m *Mesh) vaultPlace(key string, kind wire.VaultType, mount string) seal.VaultPlace {
+	return seal.VaultPlace{Mesh: m.ID, Key: key, Type: string(kind), MountPath: mount}
 }
 
 // Secrets lists our entries without their values.
@@ -62,6 +74,13 @@ func (m *Mesh) Secrets(ctx context.Context) ([]Secret, error) {
 		})
 	}
 	return list, nil
+}
+
+// ClearVaults drops the secrets of members that were shut out, for an admin: of
+// one, by its name or key, or of all. It reports whether there were any.
+func (m *Mesh) ClearVaults(ctx context.Context, target string) (bool, error) {
+	r, err := Ask[*wire.VaultAck](ctx, m, &wire.VaultClear{Target: target})
+	return err == nil && r.Action == wire.VaultCleared, err
 }
 
 // DeleteSecret drops an entry, and reports whether there was one.

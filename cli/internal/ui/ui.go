@@ -195,18 +195,34 @@ func tsv(fields []string) string {
 }
 
 // Clean removes what a text could do to a terminal or to its reader: control
-// characters but for tab and line feed, and those that turn the direction of
-// writing. Bytes that are no UTF-8 become U+FFFD.
+// characters but for tab and line feed, those that turn the direction of
+// writing, and those that nobody sees. Bytes that are no UTF-8 become U+FFFD.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), unicode.Is(unseen, r), r == '\u2028', r == '\u2029':
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(text, string(utf8.RuneError)))
+}
+
+// unseen are characters without a picture, by which one name looks like another
+// and a text holds more than people see. Joiners are not among them: languages
+// and pictures need those.
+var unseen = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x00ad, Hi: 0x00ad, Stride: 1}, // soft hyphen
+		{Lo: 0x180e, Hi: 0x180e, Stride: 1}, // vowel separator
+		{Lo: 0x200b, Hi: 0x200b, Stride: 1}, // blank without width
+		{Lo: 0x2060, Hi: 0x206f, Stride: 1}, // word joiner, invisible operators
+		{Lo: 0xfeff, Hi: 0xfeff, Stride: 1}, // byte order mark
+		{Lo: 0xfff9, Hi: 0xfffb, Stride: 1}, // annotations
+	},
+	R32:         []unicode.Range32{{Lo: 0xe0000, Hi: 0xe0fff, Stride: 1}}, // tags, and variants that spell bytes
+	LatinOffset: 1,
 }
 
 // CleanLine is [Clean] for what must stay on one line, such as a name.

@@ -28,6 +28,13 @@ func TestWhatOthersWroteCannotSteerTheTerminal(t *testing.T) {
 		"separators a\u2028b\u2029c":   "separators abc",
 		"not UTF-8 \xff\xfe":           "not UTF-8 \uFFFD",
 		"title \x1b]0;pwned\a \x00nul": "title ]0;pwned nul",
+		// What nobody sees makes one name look like another, and can carry a text
+		// to a program that reads it.
+		"bo\u200bb so\u00adft \ufeffBOM\u2060": "bob soft BOM",
+		"tags \U000E0049\U000E0067x\U000E007F": "tags x",
+		"bytes ✓\U000E0100\U000E01EF \ufffb":   "bytes ✓ ",
+		// These are seen: they join letters and pictures, and colour the latter.
+		"می\u200cخواهم 👩\u200d💻 ❤\ufe0f": "می\u200cخواهم 👩\u200d💻 ❤\ufe0f",
 	} {
 		if got := Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)

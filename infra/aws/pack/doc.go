@@ -3,5 +3,6 @@
 //
 // The same source gives the same bytes, whoever packs it and when: an entry has
 // no time of its own and no owner, and the compiler is told to leave out where
-// the source lay. So an unchanged function is not deployed again.
+// the source lay and which commit it was. So an unchanged function is not
+// deployed again.
 package pack

@@ -23,9 +23,8 @@ var Architectures = []string{"arm64", "amd64"}
 
 // Options say what is packed from where.
 type Options struct {
-	Module  string // directory of the Go module
-	Out     string // directory for the zips; made if need be
-	Version string // as git describes it
+	Module string // directory of the Go module
+	Out    string // directory for the zips; made if need be
 }
 
 // File is the name of a function's zip.
@@ -49,13 +48,13 @@ func Build(ctx context.Context, o Options) ([]string, error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	var files []string
 	for _, arch := range Architectures {
+		programs := filepath.Join(dir, arch)
+		if err := compile(ctx, o.Module, arch, programs); err != nil {
+			return files, err
+		}
 		for _, function := range Functions {
-			program, err := compile(ctx, o, function, arch, filepath.Join(dir, function+"-"+arch))
-			if err != nil {
-				return files, err
-			}
 			file := filepath.Join(o.Out, File(function, arch))
-			if err := write(file, program); err != nil {
+			if err := write(file, filepath.Join(programs, function)); err != nil {
 				return files, err
 			}
 			files = append(files, file)
@@ -64,22 +63,27 @@ func Build(ctx context.Context, o Options) ([]string, error) {
 	return files, nil
 }
 
-func compile(ctx context.Context, o Options, function, arch, out string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w -X main.version="+o.Version, "-o", out, "./functions/cmd/"+function)
-	cmd.Dir = o.Module
+// compile builds every function into a directory. What git knows, the compiler
+// would write into the program, and the next commit made it another one.
+func compile(ctx context.Context, module, arch, dir string) error {
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
+	for _, function := range Functions {
+		args = append(args, "./functions/cmd/"+function)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("pack: build %s for %s: %w\n%s", function, arch, err, text)
+		return fmt.Errorf("pack: build for %s: %w\n%s", arch, err, text)
 	}
-	program, err := os.ReadFile(out)
-	if err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
-	}
-	return program, nil
+	return nil
 }
 
-func write(file string, program []byte) error {
+func write(file, from string) error {
+	program, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
 	packed, err := Zip(program)
 	if err != nil {
 		return err

@@ -59,6 +59,11 @@ func (o *options) startBackend(ctx context.Context) (*backend, error) {
 }
 
 func (o *options) startRedis(ctx context.Context, server string) (*backend, error) {
+	alone, err := o.awaitOrphan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer alone.Close() // the child has its own descriptor
 	socket, tidy, err := o.socket()
 	if err != nil {
 		return nil, err
@@ -67,12 +72,13 @@ func (o *options) startRedis(ctx context.Context, server string) (*backend, erro
 	if err != nil {
 		return nil, errors.Join(err, tidy())
 	}
-	defer log.Close() // the child has its own descriptor
+	defer log.Close() // here as well
 
 	cmd := exec.Command(server, "-")
 	cmd.Stdin = strings.NewReader(redis.Conf + fmt.Sprintf(
 		"\nport 0\nunixsocket %s\nunixsocketperm 700\ndir %s\n", quote(socket), quote(o.data)))
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{alone}
 	// An orphaned Redis still writes its file.
 	process, err := start("redis", cmd, syscall.SIGTERM)
 	if err != nil {
@@ -90,6 +96,40 @@ func (o *options) startRedis(ctx context.Context, server string) (*backend, erro
 		return nil, errors.Join(err, b.stop())
 	}
 	return b, nil
+}
+
+// awaitOrphan returns a file whose lock Redis holds by inheriting it, for as
+// long as it lives. A run that is killed leaves its own lock at once, but its
+// Redis still writes its file, and removes the socket when it ends: a second
+// one beside it would ruin the one and lose the other.
+func (o *options) awaitOrphan(ctx context.Context) (*os.File, error) {
+	alone, err := os.OpenFile(filepath.Join(o.data, "redis.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory: %w", err)
+	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	late := time.After(redisPatience)
+	for told := false; ; {
+		switch held, err := lock(alone); {
+		case err != nil:
+			return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), alone.Close())
+		case held:
+			return alone, nil
+		case !told:
+			told = true
+			fmt.Fprintln(o.stderr, "dev: the Redis of a run that was killed still writes its file; waiting for it")
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), alone.Close())
+		case <-late:
+			return nil, errors.Join(fmt.Errorf(
+				"the Redis of an earlier run still uses %s\nhint: end that redis-server, or choose another directory: %s", o.data, elsewhere),
+				alone.Close())
+		}
+	}
 }
 
 // socket chooses the path of Redis's socket: below the data directory, or in a

@@ -27,6 +27,9 @@ const (
 	edgePatience = 75 * time.Second
 
 	poll = 20 * time.Millisecond
+
+	// elsewhere is how to run beside another one.
+	elsewhere = `make run ARGS="-data DIR -addr :7901"`
 )
 
 // run runs Redis and an edge until stop is done, or until one of them ends by
@@ -64,7 +67,7 @@ func (o *options) claim() (unlock func(), err error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock the data directory: %w", err)
 	case !ok:
-		return nil, fmt.Errorf("%s is in use by another run\nhint: stop that one, or choose another directory with -data", o.data)
+		return nil, fmt.Errorf("%s is in use by another run\nhint: stop that one, or choose another directory: %s", o.data, elsewhere)
 	}
 	return func() { _ = lock.Close() }, nil
 }
@@ -100,7 +103,9 @@ func (o *options) runEdge(stop, hurry context.Context, addr string, db *backend)
 	if err := o.supervise(stop, edge, addr, db); err != nil {
 		return errors.Join(err, edge.stop(hurry, edgePatience))
 	}
-	fmt.Fprintln(o.stdout, "stopping: the edge drains, then Redis writes its file")
+	if db.durable {
+		fmt.Fprintln(o.stdout, "stopping: the edge drains, then Redis writes its file")
+	}
 	return edge.stop(hurry, edgePatience)
 }
 

@@ -22,5 +22,6 @@
 // # Data
 //
 // Everything is below one directory, .data by default: the append-only file,
-// Redis's log, its socket, and a lock that keeps two runs apart.
+// Redis's log, its socket, a lock that keeps two runs apart, and one that Redis
+// holds, for which the run after one that was killed waits.
 package main

@@ -14,6 +14,11 @@ import (
 	"github.com/claudemesh/claudemesh/infra/chaos/history"
 )
 
+// maxEdges is more than a machine can use.
+const maxEdges = 64
+
+var errUsage = errors.New("see -help")
+
 type options struct {
 	edges  int
 	single bool
@@ -24,10 +29,17 @@ type options struct {
 func parse(args []string) (options, error) {
 	o := options{out: os.Stdout}
 	fs := flag.NewFlagSet("fleet", flag.ContinueOnError)
-	fs.IntVar(&o.edges, "edges", 3, "")
+	fs.IntVar(&o.edges, "edges", 3, fmt.Sprintf("1 to %d", maxEdges))
 	fs.BoolVar(&o.single, "single", false, "one Redis instead of a cluster")
 	fs.StringVar(&o.bin, "bin", ownDir(), "`directory` of the edge's binary")
-	return o, fs.Parse(args)
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if o.edges < 1 || o.edges > maxEdges || fs.NArg() > 0 {
+		fmt.Fprintf(fs.Output(), "fleet: %d edges, %q: %v\n", o.edges, fs.Args(), errUsage)
+		return o, errUsage
+	}
+	return o, nil
 }
 
 // ownDir is where the programs are that were built together with this one.
@@ -39,24 +51,33 @@ func ownDir() string {
 	return filepath.Dir(self)
 }
 
-// run runs a fleet until ctx ends, or until one of its processes does.
+// run runs a fleet until ctx ends, or until it cannot go on.
 func run(ctx context.Context, o options) (err error) {
 	dir, err := os.MkdirTemp("", "fleet")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// Everything outlives ctx, to be ended in order.
-	work := context.WithoutCancel(ctx)
-	backend, err := startBackend(work, o)
+	fmt.Fprintln(o.out, "starting …")
+	// Redis outlives ctx, so that edges can take leave of it.
+	backend, err := startBackend(context.WithoutCancel(ctx), o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, backend.Close()) }()
-	f, err := chaos.StartFleet(work, chaos.FleetOptions{
+	return runEdges(ctx, o, backend, dir)
+}
+
+// runEdges runs the edges until ctx ends, which is no failure while they start.
+func runEdges(ctx context.Context, o options, backend chaos.Backend, dir string) (err error) {
+	f, err := chaos.StartFleet(ctx, chaos.FleetOptions{
 		Edges: o.edges, Binary: filepath.Join(o.bin, "edge"), Dir: dir, Install: true, Backend: backend, Say: o.out,
 		History: history.NewWriter(io.Discard), Env: []string{"EDGE_DRAIN_WITHIN=2s"},
 	})
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(o.out, "stopping before all has started")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

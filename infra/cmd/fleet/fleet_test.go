@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -86,4 +87,60 @@ func TestAFleetReplacesAnEdgeAndEndsCleanly(t *testing.T) {
 		t.Error(err)
 	}
 	told.find(t, "stopping")
+}
+
+// TestCtrlCWhileAFleetStartsEndsIt stops a fleet whose edges never serve. What
+// had begun by then is ended, and that is no failure.
+func TestCtrlCWhileAFleetStartsEndsIt(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a Redis")
+	}
+	o, err := parse([]string{"-single", "-edges", "2", "-bin", t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := filepath.Join(o.bin, "begun")
+	edge := "#!/bin/sh\ntouch " + begun + "\nexec sleep 1000\n"
+	if err := os.WriteFile(filepath.Join(o.bin, "edge"), []byte(edge), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var told said
+	o.out = &told
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, o) }()
+	awaitFile(t, begun)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	told.find(t, "stopping before")
+}
+
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(time.Minute)
+	for {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%s was never made", path)
+		}
+	}
+}
+
+// TestAFleetWithoutEdgesIsRefused holds that nothing is started for it.
+func TestAFleetWithoutEdgesIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, edges := range []string{"0", "-1", "1000"} {
+		if _, err := parse([]string{"-edges", edges}); err == nil {
+			t.Errorf("a fleet of %s edges", edges)
+		}
+	}
 }

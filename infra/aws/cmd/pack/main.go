@@ -13,11 +13,10 @@ import (
 
 func main() {
 	out := flag.String("out", "bin/lambda", "the `directory` for the zips")
-	version := flag.String("version", "dev", "the `version`, as git describes it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	files, err := pack.Build(ctx, pack.Options{Module: ".", Out: *out, Version: *version})
+	files, err := pack.Build(ctx, pack.Options{Module: ".", Out: *out})
 	for _, file := range files {
 		fmt.Println(file)
 	}
