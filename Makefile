@@ -28,7 +28,7 @@ functions: ## Build bin/invite and bin/admin alone: plain HTTP servers, or boots
 
 .PHONY: lambda
 lambda: ## Pack the functions for Lambda: bin/lambda/{invite,admin}.zip for arm64, …-amd64.zip beside them
-	@go run ./infra/aws/cmd/pack -out bin/lambda -version $(VERSION)
+	@go run ./infra/aws/cmd/pack -out bin/lambda
 
 .PHONY: run
 run: build ## Run a broker with a private Redis; data stay in .data (ARGS="-addr :7901")
@@ -101,6 +101,11 @@ clean: ## Remove what build and cover made; the data of make run stay
 .PHONY: npm
 npm: ## Pack the command line for npm into bin/npm, for four platforms
 	go run ./infra/npm/cmd/npm -version $(VERSION)
+
+.PHONY: bench
+bench: redis ## Measure what a mesh costs beside bare Redis and gws (ARGS="-only direct,latency -rounds 5")
+	@$(GOBUILD) -o bin/ ./edge/cmd/edge ./infra/cmd/bench
+	@exec bin/bench $(ARGS)
 
 .PHONY: bench-cli
 bench-cli: build ## Measure `claudemesh peers` beside an empty Node process

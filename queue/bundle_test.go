@@ -190,6 +190,7 @@ func (b *bundle) headHash() map[string]string {
 		b.tb.Fatal(err)
 	}
 	delete(h, "iseq")
+	delete(h, "kept")
 	return h
 }
 

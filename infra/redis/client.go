@@ -56,6 +56,7 @@ type Client struct {
 	rdb        goredis.UniversalClient // single or cluster
 	single     *goredis.Client         // nil in a cluster
 	cluster    *cluster                // nil for a single node
+	shared     pipelines
 	confirm    committers
 	partitions int
 	plainLua   bool // the server does not know script flags

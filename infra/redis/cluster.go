@@ -26,15 +26,14 @@ type cluster struct {
 
 	closed atomic.Bool
 
-	mu    sync.Mutex
-	nodes map[string]*goredis.Client // by address
-	own   []*goredis.Client          // those that rdb does not close
+	mu     sync.Mutex
+	others map[string]*goredis.Client // by address; not those of rdb, which it may be making just now
 }
 
 func newCluster(o *goredis.Options, addrs []string) *cluster {
-	k := &cluster{nodes: map[string]*goredis.Client{}}
+	k := &cluster{others: map[string]*goredis.Client{}}
 	k.opt = &goredis.ClusterOptions{
-		Addrs: addrs, NewClient: k.newNode, ClusterStateReloadInterval: reloadSlotsEvery,
+		Addrs: addrs, ClusterStateReloadInterval: reloadSlotsEvery,
 		MaxRedirects: -1, MaxRetries: -1, DialerRetries: 1,
 		DisableRoutingPolicies: true, // PING would go to all masters, and fail with any of them
 		ClientName:             o.ClientName, Protocol: o.Protocol, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
@@ -49,15 +48,6 @@ func newCluster(o *goredis.Options, addrs []string) *cluster {
 	return k
 }
 
-// newNode makes the client of a node that the map of slots names.
-func (k *cluster) newNode(o *goredis.Options) *goredis.Client {
-	n := goredis.NewClient(o)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.nodes[o.Addr] = n
-	return n
-}
-
 // at returns the node at an address that a redirection named. It may own no
 // slot yet. An address without a host means the node that was asked, which is
 // found again by the map.
@@ -67,12 +57,11 @@ func (k *cluster) at(addr string) *goredis.Client {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	n := k.nodes[addr]
+	n := k.others[addr]
 	if n == nil {
 		o := k.nodeOptions(addr)
 		n = goredis.NewClient(&o)
-		k.nodes[addr] = n
-		k.own = append(k.own, n)
+		k.others[addr] = n
 	}
 	return n
 }
@@ -89,21 +78,12 @@ func (k *cluster) nodeOptions(addr string) goredis.Options {
 	}
 }
 
-// forget drops a node whose client was closed because it had left the cluster.
-func (k *cluster) forget(n *goredis.Client) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if addr := n.Options().Addr; k.nodes[addr] == n {
-		delete(k.nodes, addr)
-	}
-}
-
 func (k *cluster) close() error {
 	k.closed.Store(true)
 	errs := []error{k.rdb.Close()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, n := range k.own {
+	for _, n := range k.others {
 		errs = append(errs, n.Close())
 	}
 	return errors.Join(errs...)

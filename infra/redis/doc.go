@@ -12,10 +12,9 @@
 //
 // # Scripts
 //
-// A [Script] is a Lua file that a room embeds. [Client.Run] sends it through
-// go-redis's auto-pipeline, so that concurrent callers share round trips. Each
-// script starts with a prelude that offers now_ms(), now_us() and
-// bell(channel, message).
+// A [Script] is a Lua file that a room embeds. Concurrent callers of
+// [Client.Run] share round trips: see pipeline.go. Each script starts with a
+// prelude that offers now_ms(), now_us(), text(n) and bell(channel, message).
 //
 // # A cluster
 //

@@ -108,9 +108,6 @@ func (c *Client) insist(ctx context.Context, err error, once func(n *goredis.Cli
 			n = c.cluster.at(addr)
 		}
 		err = once(n, what == asked && n != nil)
-		if n != nil && errors.Is(err, goredis.ErrClosed) {
-			c.cluster.forget(n)
-		}
 	}
 }
 
@@ -140,25 +137,18 @@ func (c *Client) run(ctx context.Context, key string, args []any) *goredis.Cmd {
 }
 
 func (c *Client) runOnce(ctx context.Context, n *goredis.Client, asking bool, key string, args []any) *goredis.Cmd {
-	cmd := goredis.NewCmd(ctx, args...)
 	if n == nil {
 		var err error
 		if n, err = c.home(ctx, key); err != nil {
-			cmd.SetErr(err)
-			return cmd
+			return failed(ctx, err)
 		}
 	}
 	if asking {
+		cmd := goredis.NewCmd(ctx, args...)
 		_ = askThen(ctx, n, cmd)
 		return cmd
 	}
-	// A node's pipeline is made at the first use and kept by go-redis.
-	pipe, err := n.AutoPipeline()
-	if err != nil {
-		cmd.SetErr(err)
-		return cmd
-	}
-	return pipe.Do(ctx, args...)
+	return c.shared.at(n).do(ctx, args)
 }
 
 // askThen runs commands at a node that is taking their slot over.

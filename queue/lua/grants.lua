@@ -17,7 +17,10 @@ local function grants_list_has(list, needed)
 end
 
 local function grants_allow(json, member, key, needed)
-  local ok, grants = pcall(cjson.decode, json or '{}')
+  if not json then
+    return grants_list_has(GRANTS_DEFAULT, needed)
+  end
+  local ok, grants = pcall(cjson.decode, json)
   if not ok or type(grants) ~= 'table' then
     grants = {}
   end

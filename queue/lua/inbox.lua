@@ -56,24 +56,27 @@ local function inbox_uncount(box, key, seq, size)
   local count, bytes, tries = 'n:' .. key, 'b:' .. key, box.tries .. ':' .. key
   local known = redis.call('HMGET', box.head, count, bytes, 'bytes')
   local messages, mesh_bytes = tonumber(known[1] or '0') - 1, tonumber(known[3] or '0') - size
+  local total = mesh_bytes > 0
   if messages > 0 then
-    redis.call('HSET', box.head, count, text(messages), bytes, text(tonumber(known[2] or '0') - size))
+    local left = text(tonumber(known[2] or '0') - size)
+    redis.call('HSET', box.head, count, text(messages), bytes, left, 'bytes', text(math.max(0, mesh_bytes)))
     redis.call('HDEL', tries, seq)
   else
-    redis.call('HDEL', box.head, count, bytes)
     redis.call('DEL', tries)
-  end
-  if mesh_bytes > 0 then
-    redis.call('HSET', box.head, 'bytes', text(mesh_bytes))
-  else
-    redis.call('HDEL', box.head, 'bytes')
+    if total then
+      redis.call('HDEL', box.head, count, bytes)
+      redis.call('HSET', box.head, 'bytes', text(mesh_bytes))
+    else
+      redis.call('HDEL', box.head, count, bytes, 'bytes')
+    end
   end
 end
 
 local function inbox_remove(box, key, lane, seq, fields)
   local stream = inbox_lane(box, key, lane)
-  redis.call('XDEL', stream, seq .. '-0')
-  if redis.call('XLEN', stream) == 0 then
+  if redis.call('XLEN', stream) > 1 then
+    redis.call('XDEL', stream, seq .. '-0')
+  else -- it is the one that was found there
     redis.call('DEL', stream)
     redis.call('ZREM', box.waits, box.mesh .. ':' .. key .. ':' .. lane)
   end

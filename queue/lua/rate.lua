@@ -8,22 +8,30 @@
 
 local RATE_TOKEN = 60000
 local RATE_KEEP_MS = 7200000
+-- How often a sender sees to it that the buckets are kept.
+local RATE_LOOK_MS = 60000
 
 local function rate_charge(rate, field, per_minute, burst, now)
   if per_minute <= 0 then
     return true
   end
   local full = burst * RATE_TOKEN
-  local units, at = string.match(redis.call('HGET', rate, field) or '', '^(%d+) (%d+)$')
-  units, at = tonumber(units or full), tonumber(at or now)
+  local bucket = redis.call('HGET', rate, field)
+  local space = bucket and string.find(bucket, ' ', 1, true)
+  local units = space and tonumber(string.sub(bucket, 1, space - 1)) or full
+  local at = space and tonumber(string.sub(bucket, space + 1)) or now
   -- A clock that went back brings nothing and takes nothing.
   units = math.min(full, units + math.max(0, now - at) * per_minute)
   if units < RATE_TOKEN then
     return false
   end
   redis.call('HSET', rate, field, text(units - RATE_TOKEN) .. ' ' .. text(now))
-  -- Rarely written, but never gone while a bucket of a sender is filling.
-  if redis.call('PTTL', rate) < math.max(RATE_KEEP_MS / 2, full / per_minute) then
+  -- Rarely looked at and more rarely written, but never gone while a bucket of
+  -- a sender is filling.
+  if space and math.floor(now / RATE_LOOK_MS) == math.floor(at / RATE_LOOK_MS) then
+    return true
+  end
+  if redis.call('PTTL', rate) < math.max(RATE_KEEP_MS / 2, full / per_minute) + RATE_LOOK_MS then
     redis.call('PEXPIRE', rate, math.ceil(math.max(RATE_KEEP_MS, 2 * full / per_minute)))
   end
   return true

@@ -1,12 +1,19 @@
 -- Fragment: the candidates of an inbox, best first, as a list of
 -- RANK/PEER/GENERATION/EDGE/MEMBER separated by spaces.
 
-local READER = '^(%d+)/([^/ ]+)/(%d+)/([^/ ]+)/([^/ ]+)'
-
+-- Reads the first of a list. It looks for what separates rather than matching a
+-- pattern, because every send does this.
 local function reader_parse(s)
-  local rank, peer, generation, edge, member = string.match(s, READER)
-  if rank then
-    return {rank = tonumber(rank), peer = peer, generation = generation, edge = edge, member = member}
+  local find, sub = string.find, string.sub
+  local a = find(s, '/', 1, true)
+  local b = a and find(s, '/', a + 1, true)
+  local c = b and find(s, '/', b + 1, true)
+  local d = c and find(s, '/', c + 1, true)
+  if d then
+    return {
+      rank = tonumber(sub(s, 1, a - 1)), peer = sub(s, a + 1, b - 1), generation = sub(s, b + 1, c - 1),
+      edge = sub(s, c + 1, d - 1), member = sub(s, d + 1, (find(s, ' ', d + 1, true) or #s + 1) - 1),
+    }
   end
 end
 

@@ -54,8 +54,15 @@ local function resolve()
   return redis.call('HEXISTS', bans, to.member) == 0 and to or nil
 end
 
--- SEQ of the newest entry of a lane, '0' if it is empty.
-local function newest(stream)
+-- SEQ of the newest entry of a lane, '0' if it is empty. Where nobody reads,
+-- nobody needs to know which one it is.
+local function before(stream, count, reader)
+  if count == 1 then
+    return '0'
+  end
+  if not reader then
+    return text(redis.call('EXISTS', stream))
+  end
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   return last and string.match(last[1], '^%d+') or '0'
 end
@@ -81,7 +88,7 @@ if not grants_allow(redis.call('HGET', grants, to.member), member, key, 'dm') th
 end
 
 local count_field, bytes_field = 'n:' .. to.inbox, 'b:' .. to.inbox
-local known = redis.call('HMGET', head, 'iseq', count_field, bytes_field, 'bytes')
+local known = redis.call('HMGET', head, 'iseq', count_field, bytes_field, 'bytes', 'kept')
 local seq, count = tonumber(known[1] or '0') + 1, tonumber(known[2] or '0') + 1
 local at = text(now)
 local size = #tail + #at + #member + #peer + #client_id + #body
@@ -94,14 +101,20 @@ if mesh_bytes > most_mesh then
 end
 
 local stream, id = inboxes .. ':' .. to.inbox .. ':' .. lane, message_id('d', seq, tail)
-local prev = count == 1 and '0' or newest(stream)
+local prev = before(stream, count, to.reader)
 redis.call('XADD', stream, text(seq) .. '-0', 't', tail, 'a', at, 'm', member, 'p', peer, 'c', client_id, 'b', body)
 redis.call('HSET', head, 'iseq', text(seq), count_field, text(count), bytes_field, text(bytes), 'bytes', text(mesh_bytes))
 if prev == '0' then
   redis.call('ZADD', waits, at, mesh .. ':' .. to.inbox .. ':' .. lane)
 end
-once_store(once, once_field, print, id, now, bucket)
-track_store(track, id, target, '0', now, bucket)
+-- The first send of a bucket's time with a client id has made both buckets.
+local ends = bucket_ends(now, bucket)
+local there = known[5] == ends
+once_store(once, once_field, print, id, now, bucket, there)
+track_store(track, id, target, '0', now, bucket, there)
+if not there and once_field ~= '' then
+  redis.call('HSET', head, 'kept', ends)
+end
 if to.reader then
   bell(bells .. to.reader.edge, table.concat({
     'inbox', to.inbox, lane, to.reader.peer, text(seq), prev, id, at, member, peer, client_id, body,

@@ -10,7 +10,9 @@ local function now_ms()
   return math.floor(now_us() / 1000)
 end
 
--- Decimal text of a whole number: tostring() would write 1.7e+15.
+-- Decimal text of a whole number: tostring() would write 1.7e+15. ("%.0f" would
+-- do, and take three times as long.)
+local format = string.format
 local function text(n)
-  return string.format('%.0f', n)
+  return format('%d', n)
 end
