@@ -206,26 +206,28 @@ func (c *conn) repeatOverdue(now time.Time) {
 }
 
 // rewind takes back all messages from the first one that is overdue, in each
-// lane that has one.
-func (b *box) rewind(before time.Time) (found bool) {
+// lane that has one. A lane that is being read again shows first what of it is
+// still on its way.
+func (b *box) rewind(before time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.acks {
 		return false
 	}
+	var back []*lane
 	for _, s := range b.sent {
 		if l := &b.inboxes[s.inbox].lanes[s.lane]; s.at.Before(before) && s.seq <= l.after {
-			l.after = s.seq - 1
-			l.stale, found = true, true
-			l.rings++
+			l.turnBack(s.seq - 1)
+			back = append(back, l)
 		}
 	}
 	b.sent = slices.DeleteFunc(b.sent, func(s sent) bool {
-		back := s.seq > b.inboxes[s.inbox].lanes[s.lane].after
-		if back && !s.confirmed {
+		l := &b.inboxes[s.inbox].lanes[s.lane]
+		taken := s.seq > l.after && slices.Contains(back, l)
+		if taken && !s.confirmed {
 			b.window--
 		}
-		return back
+		return taken
 	})
-	return found
+	return len(back) > 0
 }

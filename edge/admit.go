@@ -28,7 +28,8 @@ type admission struct {
 	about   wire.About
 	resumes bool // it goes on with an attachment, whose record stays as it is
 
-	asked time.Time // when the first of the following was asked for; zero if it was not yet
+	began  time.Time // when bells began to be kept for it
+	missed []note    // those bells, one of each word; guarded by arrivals.mu
 
 	meshInfo registry.Mesh
 	member   registry.Member
@@ -64,6 +65,8 @@ func (s *Server) hello(ctx context.Context, k *socket, h *wire.Hello) error {
 	if a.session != "" {
 		a.kind, a.peer = presence.KindClaim, claimID(a.key, a.session)
 	}
+	s.arrivals.begin(a)
+	defer s.arrivals.end(a)
 	if r := s.lookUp(ctx, a, wire.RefuseUnauthorized); r != nil {
 		return r
 	}
@@ -84,6 +87,8 @@ func (s *Server) sessionHello(ctx context.Context, k *socket, h *wire.SessionHel
 		kind: presence.KindSession, mesh: h.MeshID, key: h.ParentMemberPubkey,
 		session: h.SessionPubkey, peer: h.SessionPubkey, about: h.About,
 	}
+	s.arrivals.begin(a)
+	defer s.arrivals.end(a)
 	if r := s.lookUp(ctx, a, wire.RefuseParentUnauthorized); r != nil {
 		return r
 	}
@@ -99,7 +104,6 @@ func (s *Server) sessionHello(ctx context.Context, k *socket, h *wire.SessionHel
 // lookUp asks the registry who this is, and what is remembered of it. The
 // questions go out together, since none of them waits for another's answer.
 func (s *Server) lookUp(ctx context.Context, a *admission, stranger func() *wire.Refusal) error {
-	a.asked = time.Now()
 	var besides errgroup.Group
 	besides.Go(func() (err error) {
 		a.grants, err = s.registry.Grants(ctx, a.mesh, a.key)
@@ -170,8 +174,8 @@ func (s *Server) enter(ctx context.Context, c *conn, a *admission, got *presence
 	c.held = got.Held
 	c.log = s.log.With("mesh", a.mesh, "peer", short(c.peer.ID), "conn", c.held.Conn)
 	c.feed.add(c, got.Start, a.grants)
+	missed := s.arrivals.end(a)
 	c.socket.become(c) // from here on the socket's end lets the lease go
-	c.catchUpOnBells()
 	s.metrics.sockets.Inc()
 	c.log.InfoContext(ctx, "peer came", "kind", string(c.kind), "outcome", string(got.Outcome), "resume", a.resumes)
 	if !a.resumes {
@@ -188,6 +192,7 @@ func (s *Server) enter(ctx context.Context, c *conn, a *admission, got *presence
 		}
 	}
 	c.socket.send(s.helloAck(c, a, got))
+	c.catchUp(a, missed)
 	s.applyPendingHook(c)
 	c.start()
 	s.arrived(c, got.Outcome)
@@ -207,9 +212,6 @@ func (s *Server) newConn(k *socket, f *feed, a *admission) *conn {
 	now := time.Now()
 	c.pongAt.set(now)
 	c.boundAt.set(now)
-	if c.asked = a.asked; c.asked.IsZero() {
-		c.asked = now
-	}
 	// Spread, so that a storm of arrivals is not followed by storms of pings.
 	c.pingAt = now.Add(spread(s.cfg.PingEvery))
 	c.renewAt = now.Add(spread(s.cfg.RenewEvery))

@@ -1,47 +1,78 @@
 package edge
 
 import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
 
-const (
-	// notesKept and noteKeptFor bound the bells that a feed remembers. No
-	// handshake takes longer than that.
-	notesKept   = 64
-	noteKeptFor = 2 * handleWithin
-)
+// A note is a bell about peers or members.
+type note struct{ word, a, b string }
 
-// A note is a bell about peers or members, and when it was heard. A bell rings
-// once, and may be heard after Redis has said something in a handshake and
-// before its connection is in the feed: so whoever enters is shown those of the
-// last moments.
-type note struct {
-	at         time.Time
-	word, a, b string
+// arrivals are the handshakes under way, by mesh. A bell rings once, and may be
+// heard after Redis has said something in a handshake and before its connection
+// is in the feed, where the bell finds nobody. So it is kept for the handshakes
+// that it concerns.
+type arrivals struct {
+	mu     sync.Mutex
+	byMesh map[string]map[*admission]struct{}
 }
 
-// noted remembers a bell.
-func (f *feed) noted(n note) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for len(f.notes) > 0 && (len(f.notes) >= notesKept || n.at.Sub(f.notes[0].at) > noteKeptFor) {
-		f.notes = f.notes[1:]
+// begin is called before Redis is asked anything about the peer.
+func (l *arrivals) begin(a *admission) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byMesh == nil {
+		l.byMesh = map[string]map[*admission]struct{}{}
 	}
-	f.notes = append(f.notes, n)
+	if l.byMesh[a.mesh] == nil {
+		l.byMesh[a.mesh] = map[*admission]struct{}{}
+	}
+	l.byMesh[a.mesh][a] = struct{}{}
+	a.began = time.Now()
 }
 
-// notesSince lists the bells that were heard since then.
-func (f *feed) notesSince(then time.Time) []note {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, n := range f.notes {
-		if !n.at.Before(then) {
-			return append([]note(nil), f.notes[i:]...)
+// end is called when the connection is in the feed, or will not be. It returns the
+// bells that were kept, and may be called again.
+func (l *arrivals) end(a *admission) []note {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byMesh[a.mesh], a)
+	if len(l.byMesh[a.mesh]) == 0 {
+		delete(l.byMesh, a.mesh)
+	}
+	return a.missed
+}
+
+// heard keeps a bell. Of each word the last one that concerns a handshake is
+// enough: others of that word say the same of it, or less.
+func (l *arrivals) heard(mesh string, n note) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for a := range l.byMesh[mesh] {
+		if n.concerns(a) {
+			a.missed = append(slices.DeleteFunc(a.missed, func(m note) bool { return m.word == n.word }), n)
 		}
 	}
-	return nil
+}
+
+// concerns reports whether a bell is about a peer that is arriving.
+func (n note) concerns(a *admission) bool {
+	switch n.word {
+	case bellTaken, bellStatus:
+		return n.a == a.peer
+	case bellBanned, bellProfile, bellGrants:
+		return n.a == a.key
+	case bellKicked, bellDisconnected:
+		targets := strings.Fields(n.a)
+		return slices.Contains(targets, everybody) || slices.Contains(targets, a.key) || slices.Contains(targets, a.peer)
+	default:
+		return true
+	}
 }
 
 // obey acts on a bell for some connections.
@@ -60,18 +91,37 @@ func (f *feed) obey(conns []*conn, n note) {
 	case bellProfile:
 		f.profileChanged(conns, n.a)
 	case bellGrants:
-		f.grantsChanged()
+		f.grantsChanged(n.a)
+	case bellStatus:
+		f.statusChanged(n.a)
 	}
 }
 
-// catchUpOnBells has a connection that is in the feed now obey what was heard
-// since Redis was asked about it. If this edge did not listen to the mesh then,
-// what the member grants is read again; all else the attach script has checked.
-func (c *conn) catchUpOnBells() {
-	for _, n := range c.feed.notesSince(c.asked) {
+// catchUp has a connection that is in the feed now obey the bells that it missed.
+// Where this edge did not listen to the mesh when the handshake began, what the
+// attach script has not checked since is read again.
+func (c *conn) catchUp(a *admission, missed []note) {
+	for _, n := range missed {
 		c.feed.obey([]*conn{c}, n)
 	}
-	if c.asked.Before(c.feed.listens) {
-		c.feed.grantsChanged()
+	if a.began.Before(c.feed.listens) {
+		c.feed.grantsChanged(c.member.Key)
+		c.lookForArchive()
 	}
+}
+
+// lookForArchive closes a connection to a mesh that was archived unheard.
+func (c *conn) lookForArchive() {
+	s := c.server
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.base, handleWithin)
+		defer cancel()
+		m, err := s.registry.Mesh(ctx, c.peer.Mesh)
+		switch {
+		case err != nil:
+			c.log.WarnContext(ctx, "read mesh", "err", err)
+		case m.Archived:
+			c.feed.obey([]*conn{c}, note{word: bellArchived})
+		}
+	})
 }

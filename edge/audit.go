@@ -85,12 +85,12 @@ func (s *Server) held(h presence.Hold) {
 }
 
 // lostLocked starts the time that all have to come back or to be written back.
-// Of what waits for those here, too, something may be lost.
+// Of what waits for those here something may be lost, too, and that they read it.
 func (f *feed) lostLocked() {
 	blind := !f.ledger.read
 	f.loss = loss{at: time.Now(), blind: blind, mesh: f.loss.mesh}
 	for c := range f.conns {
-		c.restart()
+		c.reopen()
 	}
 }
 

@@ -26,7 +26,6 @@ type conn struct {
 	key    string // shown to others: session key if there is one, else member key
 	member registry.Member
 	about  wire.About
-	asked  time.Time // when Redis was first asked about the peer
 	log    *slog.Logger
 
 	// Owned by the read loop.

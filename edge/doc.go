@@ -42,8 +42,9 @@
 // are pinged, so that what they confirm is soon a place to be believed.
 //
 // Inboxes have no history to compare. After a loss each is read from its
-// beginning, without what is still on its way; and a bell with a place from
-// which something was pushed is a reason to read there again.
+// beginning, without what is still on its way, by peers that are entered as its
+// readers again; and a bell with a place from which something was pushed is a
+// reason to read there again.
 //
 // Leases and records are written back by whoever holds the socket. What is left
 // is the difference: a lease and a renewal interval later, those who were known

@@ -47,6 +47,7 @@ type Server struct {
 	hooks     *hooks
 	turnstile *rate.Limiter
 	strangers *pool
+	arrivals  arrivals
 	timing    timing
 	tokens    tokenKeys
 	started   time.Time

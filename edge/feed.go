@@ -43,6 +43,8 @@ type feed struct {
 
 	users int // guarded by hub.mu
 
+	granting sync.Mutex // from reading grants to keeping them, so that the older never replace the newer
+
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
 	byPeer map[string]*conn       // the newest of each peer
@@ -59,7 +61,6 @@ type feed struct {
 	early   map[uint64]queue.JournalEntry // heard beyond a gap
 	reading bool                          // a goroutine reads the journal
 	doubt   bool                          // something may have been missed
-	notes   []note                        // the last bells about who is here, oldest first
 	ledger  ledger
 	loss    loss
 }

@@ -3,8 +3,8 @@ package edge
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/claudemesh/claudemesh/presence"
 	"github.com/claudemesh/claudemesh/queue"
@@ -119,31 +119,55 @@ func TestS2_WhoEntersObeysTheBellsOfItsHandshake(t *testing.T) {
 			f, c := quietFeed(t)
 			f.remove(c)
 			c.kind, c.member.Key, c.held.Generation = presence.KindSession, key, "100"
-			long := note{at: time.Now().Add(-time.Hour), word: bellKicked, a: key}
-			f.noted(long)
-			c.asked = time.Now()
-			f.noted(note{time.Now(), bell.word, bell.a, bell.b})
+			l := &c.server.arrivals
+			l.heard(f.mesh, note{bellKicked, key, ""}) // before
+			a := &admission{mesh: f.mesh, key: key, peer: c.peer.ID}
+			l.begin(a)
+			l.heard(f.mesh, note{bell.word, bell.a, bell.b})
+			for i := range 1000 { // as many others come back, and are banned
+				l.heard(f.mesh, note{bellTaken, fmt.Sprint("peer", i), "200"})
+				l.heard(f.mesh, note{bellBanned, fmt.Sprint("member", i), ""})
+			}
+			l.heard("another", note{bellArchived, "", ""})
 			f.add(c, presence.Cursor{Epoch: "epoch", Seq: 10, ID: "id10"}, nil)
-			c.catchUpOnBells()
+			c.catchUp(a, l.end(a))
 			if got := c.socket.reason; got != bell.want {
 				t.Errorf("closed for %q, want %q", got, bell.want)
+			}
+			if len(l.byMesh) != 0 {
+				t.Error("the handshake is still known")
 			}
 		})
 	}
 }
 
-func TestNotesOfBellsAreBounded(t *testing.T) {
+func TestOfWhatConcernsAHandshakeTheLastOfEachWordIsKept(t *testing.T) {
 	t.Parallel()
-	f, _ := quietFeed(t)
-	now := time.Now()
-	for i := range 3 * notesKept {
-		f.noted(note{at: now, word: bellKicked, a: fmt.Sprint(i)})
+	var l arrivals
+	a := &admission{mesh: "mesh", key: "member", peer: "peer"}
+	l.begin(a)
+	for i := range 1000 {
+		l.heard("mesh", note{bellTaken, "peer", fmt.Sprint(i)})
+		l.heard("mesh", note{bellProfile, "member", ""})
 	}
-	if n := len(f.notesSince(now)); n != notesKept {
-		t.Errorf("%d notes are kept", n)
+	want := []note{{bellTaken, "peer", "999"}, {bellProfile, "member", ""}}
+	if got := l.end(a); !slices.Equal(got, want) {
+		t.Errorf("kept %v", got)
 	}
-	f.noted(note{at: now.Add(2 * noteKeptFor), word: bellKicked})
-	if n := len(f.notes); n != 1 {
-		t.Errorf("%d notes are left after all that time", n)
+	l.heard("mesh", note{bellBanned, "member", ""})
+	if got := l.end(a); !slices.Equal(got, want) {
+		t.Errorf("then %v", got)
+	}
+}
+
+func TestAStatusThatChangesDuringTheHandshakeIsRead(t *testing.T) {
+	t.Parallel()
+	f, c := quietFeed(t)
+	a := &admission{mesh: f.mesh, peer: c.peer.ID}
+	c.server.arrivals.begin(a)
+	c.server.arrivals.heard(f.mesh, note{bellStatus, c.peer.ID, ""})
+	c.catchUp(a, c.server.arrivals.end(a))
+	if !c.box.takeDoubt() {
+		t.Error("nobody reads it")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/claudemesh/claudemesh/queue"
 )
@@ -162,15 +161,16 @@ func (f *feed) bell(word, rest, message string) error {
 			return errBell
 		}
 		f.readerChanged(bell)
-	case bellStatus:
-		f.statusChanged(a)
 	case bellPolicy:
 		f.policyChanged()
 	case bellFrame:
 		f.heardFrame(rest)
+	case bellStatus:
+		f.server.arrivals.heard(f.mesh, note{word, a, b})
+		f.statusChanged(a)
 	case bellTaken, bellBanned, bellKicked, bellDisconnected, bellArchived, bellProfile, bellGrants:
-		n := note{time.Now(), word, a, b}
-		f.noted(n) // first: who enters in between obeys by itself
+		n := note{word, a, b}
+		f.server.arrivals.heard(f.mesh, n) // first: who enters in between obeys by itself
 		f.obey(f.members(), n)
 		if word == bellBanned {
 			f.expel(a) // also where it is only in its grace

@@ -56,10 +56,11 @@ type inbox struct {
 // A lane is one priority of an inbox.
 type lane struct {
 	name   queue.Lane
-	after  uint64 // SEQ of the last message pushed
+	after  uint64 // SEQ behind which to read on
 	repeat uint64 // up to this SEQ, messages were pushed before
 	stale  bool   // Redis may hold messages behind after
 	rings  int    // grows with every reason to look
+	turns  int    // grows whenever after goes back
 }
 
 // sent is a message on its way.
@@ -136,9 +137,21 @@ func (b *box) doubt() {
 
 func (x *inbox) doubt() {
 	for j := range x.lanes {
-		x.lanes[j].stale = true
-		x.lanes[j].rings++
+		x.lanes[j].doubt()
 	}
+}
+
+func (l *lane) doubt() {
+	l.stale = true
+	l.rings++
+}
+
+// turnBack makes the pump read on behind an earlier SEQ. What it is reading is
+// of no use then.
+func (l *lane) turnBack(after uint64) {
+	l.after = after
+	l.turns++
+	l.doubt()
 }
 
 // restart makes the pump look into every lane from its beginning: Redis may
@@ -150,9 +163,8 @@ func (b *box) restart() {
 	for i := range b.inboxes {
 		x := &b.inboxes[i]
 		for j := range x.lanes {
-			x.lanes[j].after = 0
+			x.lanes[j].turnBack(0)
 		}
-		x.doubt()
 	}
 }
 
@@ -195,12 +207,11 @@ func (c *conn) rung(bell *queue.InboxBell) {
 		c.pushLocked(i, j, &bell.Entry)
 	case b.underWay(i, j, &bell.Entry):
 		// It was read before its bell was heard.
+	case bell.Seq <= l.after:
+		// It was acked since, or Redis went back and it takes the place of another.
+		l.turnBack(bell.Seq - 1)
 	default:
-		// If it stands where messages were pushed before, then it was acked since,
-		// or Redis went back and it takes the place of another one.
-		l.after = min(l.after, bell.Seq-1)
-		l.stale = true
-		l.rings++
+		l.doubt()
 	}
 	look := !direct || !b.acks
 	b.mu.Unlock()
@@ -284,6 +295,7 @@ type laneJob struct {
 	lane  queue.Lane
 	after uint64
 	rings int
+	turns int
 	room  int // messages that the window still takes
 }
 
@@ -294,19 +306,19 @@ func (b *box) job(i, j int) laneJob {
 	l := &x.lanes[j]
 	return laneJob{
 		idle: !x.best || !l.stale || !b.admits(l.name),
-		key:  x.key, lane: l.name, after: l.after, rings: l.rings, room: b.limit() - b.window,
+		key:  x.key, lane: l.name, after: l.after, rings: l.rings, turns: l.turns, room: b.limit() - b.window,
 	}
 }
 
-// pushPage pushes what was read, unless that is not wanted any more. Bells push
-// nothing past a lane that is being read.
+// pushPage pushes what was read, except what is on its way, unless none of it is
+// wanted any more. Bells push nothing past a lane that is being read.
 func (c *conn) pushPage(i, j int, job laneJob, entries []queue.Entry, limit int) {
 	b := &c.box
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := &b.inboxes[i].lanes[j]
-	if !b.inboxes[i].best || !b.admits(job.lane) || l.after != job.after {
-		return // in the last case what is to be repeated comes before this page
+	if !b.inboxes[i].best || !b.admits(job.lane) || l.turns != job.turns {
+		return // in the last case there is something to be read before this page, or instead
 	}
 	size := 0
 	for k := range entries {

@@ -17,6 +17,7 @@ func TestQ1_AfterARollbackMessagesUnderOldPlacesAreDelivered(t *testing.T) {
 			one, other := lossFleet(t)
 			m := one.NewMesh()
 			ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
+			bob.Settle() // it is entered as the reader
 			back := moment(t, one.Client)
 			for _, text := range []string{"lost 1", "lost 2", "lost 3"} {
 				ana.Send(bob.Key(), text)
@@ -59,4 +60,28 @@ func TestQ1_ARollbackThatBroughtNothingNewRepeatsWhatWaits(t *testing.T) {
 	if push.MessageID != first || again.MessageID != first {
 		t.Errorf("pushed as %s and %s, sent as %s", push.MessageID, again.MessageID, first)
 	}
+}
+
+// TestQ1_AReaderThatRedisForgotIsEnteredAgain: its lease was kept, and nobody
+// would ring for it.
+func TestQ1_AReaderThatRedisForgotIsEnteredAgain(t *testing.T) {
+	t.Parallel()
+	one, other := lossFleet(t)
+	m := one.NewMesh()
+	ana, bob := m.Session(one, "ana"), m.Session(other, "bob")
+	bob.Settle()
+	if n := one.Client.Raw().Del(t.Context(), "reader:"+one.Client.Tag(m.ID)+":"+m.ID).Val(); n != 1 {
+		t.Fatal("there was no reader")
+	}
+	insist(t, ana, "*", "before")
+	receiveOnce(t, bob, "before")
+	back := moment(t, one.Client)
+	insist(t, ana, "*", "lost")
+	receiveOnce(t, bob, "lost")
+	back()
+	insist(t, ana, "*", "new")
+	receiveOnce(t, bob, "new")
+	bob.Settle()
+	insist(t, ana, bob.Key(), "for bob")
+	receiveOnce(t, bob, "for bob")
 }

@@ -138,3 +138,51 @@ func TestQ3_ARepeatIsNotOvertakenByAReadThatWasUnderWay(t *testing.T) {
 		t.Errorf("the lane stands at %d, stale %v, %d sent", lane.after, lane.stale, len(c.box.sent))
 	}
 }
+
+// TestWhatIsUnderWayIsNotPushedTwiceBecauseItsLaneIsReadAgain: neither a loss nor
+// the bell of an acked message is a reason to forget what was pushed behind it.
+func TestWhatIsUnderWayIsNotPushedTwiceBecauseItsLaneIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(*conn){
+		"after a loss": func(c *conn) { c.box.restart() },
+		"for a bell that comes late": func(c *conn) {
+			c.rung(&queue.InboxBell{Inbox: "k", Lane: queue.LaneNext, Entry: queue.Entry{Seq: 2, ID: "acked"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, c := quietFeed(t)
+			c.box = *newTestBox() //nolint:govet // nobody else has it yet
+			c.box.acks = true
+			pushed(&c.box, 3, time.Second)
+			pushed(&c.box, 5, time.Second)
+			c.box.inboxes[0].lanes[1].repeat = 5
+			again(c)
+			if c.box.rewind(time.Now().Add(-repeatAfter)) {
+				t.Error("something was overdue")
+			}
+			page := []queue.Entry{{Seq: 3, ID: c.box.sent[0].id}, {Seq: 5, ID: c.box.sent[1].id}, {Seq: 6, ID: "six", Body: "{}"}}
+			c.pushPage(0, 1, c.box.job(0, 1), page, inboxPage)
+			lane := c.box.inboxes[0].lanes[1]
+			if len(c.box.sent) != 3 || c.box.window != 3 || lane.after != 6 || lane.stale {
+				t.Errorf("%d sent, window %d, the lane stands at %d, stale %v", len(c.box.sent), c.box.window, lane.after, lane.stale)
+			}
+		})
+	}
+}
+
+// TestQ1_APageOfBeforeALossDoesNotHideWhatTookItsPlaces has a lane read from its
+// beginning while Redis goes back.
+func TestQ1_APageOfBeforeALossDoesNotHideWhatTookItsPlaces(t *testing.T) {
+	t.Parallel()
+	_, c := quietFeed(t)
+	c.box = *newTestBox() //nolint:govet // nobody else has it yet
+	lane := &c.box.inboxes[0].lanes[1]
+	lane.stale = true
+	job := c.box.job(0, 1)
+	c.box.restart()
+	c.pushPage(0, 1, job, []queue.Entry{{Seq: 5, ID: "lost", Body: "{}"}}, inboxPage)
+	if lane.after != 0 || !lane.stale {
+		t.Errorf("the lane stands at %d, stale %v", lane.after, lane.stale)
+	}
+}

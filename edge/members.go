@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func (f *feed) recheck() {
 	s.spawn(func() {
 		ctx, cancel := context.WithTimeout(s.base, handleWithin)
 		defer cancel()
-		if err := errors.Join(f.checkBans(ctx), f.refreshGrants(ctx)); err != nil {
+		if err := errors.Join(f.checkBans(ctx), f.refreshAllGrants(ctx)); err != nil {
 			s.log.WarnContext(ctx, "read bans and grants", "mesh", f.mesh, "err", err)
 		}
 	})
@@ -161,42 +162,48 @@ func (f *feed) checkBans(ctx context.Context) error {
 	return nil
 }
 
-// grantsChanged reads anew what the members here let others do.
-func (f *feed) grantsChanged() {
+// grantsChanged reads anew what a member lets others do, if it is here.
+func (f *feed) grantsChanged(member string) {
+	f.mu.Lock()
+	_, here := f.grants[member]
+	f.mu.Unlock()
+	if !here {
+		return
+	}
 	f.server.spawn(func() {
 		ctx, cancel := context.WithTimeout(f.server.base, handleWithin)
 		defer cancel()
-		if err := f.refreshGrants(ctx); err != nil {
+		if err := f.refreshGrants(ctx, member); err != nil {
 			f.server.log.WarnContext(ctx, "read grants", "mesh", f.mesh, "err", err)
 		}
 	})
 }
 
-func (f *feed) refreshGrants(ctx context.Context) error {
-	keys := map[string]struct{}{}
-	for _, c := range f.members() {
-		keys[c.member.Key] = struct{}{}
+// refreshAllGrants does so for all members that are here, and forgets others.
+func (f *feed) refreshAllGrants(ctx context.Context) error {
+	here := map[string]bool{}
+	f.mu.Lock()
+	for c := range f.conns {
+		here[c.member.Key] = true
 	}
-	fresh := make(map[string]wire.Grants, len(keys))
-	for key := range keys {
+	maps.DeleteFunc(f.grants, func(key string, _ wire.Grants) bool { return !here[key] })
+	f.mu.Unlock()
+	return f.refreshGrants(ctx, slices.Collect(maps.Keys(here))...)
+}
+
+func (f *feed) refreshGrants(ctx context.Context, members ...string) error {
+	f.granting.Lock()
+	defer f.granting.Unlock()
+	for _, key := range members {
 		g, err := f.server.registry.Grants(ctx, f.mesh, key)
 		if err != nil {
 			return err
 		}
-		fresh[key] = g
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for c := range f.conns {
-		keys[c.member.Key] = struct{}{} // some may have come meanwhile
-	}
-	for key, g := range fresh {
-		f.grants[key] = g
-	}
-	for key := range f.grants {
-		if _, here := keys[key]; !here {
-			delete(f.grants, key)
+		f.mu.Lock()
+		if _, here := f.grants[key]; here {
+			f.grants[key] = g
 		}
+		f.mu.Unlock()
 	}
 	return nil
 }

@@ -2,7 +2,11 @@ package edge
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func masked(op byte, size int) []byte {
@@ -71,4 +75,29 @@ func FuzzGuard(f *testing.F) {
 			t.Errorf("in parts %v, at once %v", got, want)
 		}
 	})
+}
+
+// TestQ4_TheFirstFramesOfASocketAreWrittenInTimeToo: gws sets a deadline of its
+// own for the answer to the upgrade, and takes it away again.
+func TestQ4_TheFirstFramesOfASocketAreWrittenInTimeToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		c := &netConn{Conn: near}
+		defer c.Close()
+		go func() { _, _ = far.Read(make([]byte, 10)) }()
+		if err := errors.Join(c.SetDeadline(time.Now().Add(upgradeWithin)), writeTo(c, "upgraded"), c.SetDeadline(time.Time{})); err != nil {
+			t.Fatal(err)
+		}
+		var timeout net.Error
+		if err := writeTo(c, "nobody reads this"); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func writeTo(c net.Conn, text string) error {
+	_, err := c.Write([]byte(text))
+	return err
 }

@@ -169,7 +169,8 @@ func (r *renewer) settle(ctx context.Context, c *conn, o presence.RenewOutcome, 
 	}
 }
 
-// reopen enters again what Redis may have lost with the lease.
+// reopen enters the connection again as a reader, which Redis may have forgotten,
+// and reads every inbox from its beginning.
 func (c *conn) reopen() {
 	c.box.mu.Lock()
 	c.box.opened = false

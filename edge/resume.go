@@ -59,6 +59,8 @@ func (s *Server) goOn(ctx context.Context, k *socket, a *admission, t *resumeTok
 	if err != nil {
 		return resumeRefused, err
 	}
+	s.arrivals.begin(a)
+	defer s.arrivals.end(a)
 	c := s.newConn(k, f, a)
 	c.boundAt.set(t.bound)
 	got, err := s.presence.Resume(ctx, presence.Resumption{

@@ -156,6 +156,20 @@ func TestL3_AResumeServesOnce(t *testing.T) {
 	late.ExpectError(wire.CodeResumeRefused)
 }
 
+func TestL2_WhoHearsTheAnswerToAGoodbyeHasLeft(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t)
+	m := e.NewMesh()
+	for range 10 {
+		ana := m.Session(e, "ana")
+		ana.Write(&wire.Goodbye{})
+		ana.ExpectClose(wire.CloseNormal, wire.ReasonGoodbye)
+		if leases, err := e.Client.Raw().Keys(t.Context(), "lease:*").Result(); err != nil || len(leases) != 0 {
+			t.Fatalf("leases: %q, %v", leases, err)
+		}
+	}
+}
+
 // TestARefusedResumeCostsARoundTripAndNoSocket holds for every reason for which
 // a token does not serve that is not its bearer's fault.
 func TestARefusedResumeCostsARoundTripAndNoSocket(t *testing.T) {

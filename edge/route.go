@@ -25,6 +25,10 @@ const (
 	// bytesPerRequest is how much of a list counts as one more request.
 	bytesPerRequest = 32 << 10
 
+	// mostForList is as how many requests the longest list counts: whoever asked
+	// for one may go on, and ask for another.
+	mostForList = requestBurst / 2
+
 	// hastePause is how long the reading of a socket stops that goes beyond.
 	hastePause = 100 * time.Millisecond
 )
@@ -41,7 +45,7 @@ func (l *frameLimit) allow() bool { return l.bucket.Allow() }
 // charge counts a list that was read for a request: those of a mesh whose peers
 // say much of themselves have megabytes.
 func (l *frameLimit) charge(size int) {
-	l.bucket.ReserveN(time.Now(), min(size/bytesPerRequest, requestBurst))
+	l.bucket.ReserveN(time.Now(), min(size/bytesPerRequest, mostForList))
 }
 
 // handle takes one frame. It runs in the socket's read loop, so that frames
@@ -233,8 +237,15 @@ func (c *conn) sync(m *wire.Sync) {
 	}
 }
 
-// goodbye ends the lease with the socket: the peer is not coming back.
+// goodbye ends the lease, and then the socket: who is told that it is over may
+// rely on it. If Redis does not answer, the end of the socket tries again.
 func (c *conn) goodbye() {
 	c.bye = true
-	c.socket.end(wire.CloseNormal, wire.ReasonGoodbye, closedGoodbye, true)
+	c.socket.endAfter(func() {
+		ctx, cancel := context.WithTimeout(c.server.base, handleWithin)
+		defer cancel()
+		if err := c.server.presence.Leave(ctx, c.held); err != nil {
+			c.log.Debug("leave at once", "err", err)
+		}
+	}, wire.CloseNormal, wire.ReasonGoodbye, closedGoodbye)
 }

@@ -177,14 +177,29 @@ func (k *socket) refuse(r *wire.Refusal, why closeReason) {
 // end closes once: the first reason counts. With flush, everything that waits
 // is written before the close frame.
 func (k *socket) end(code wire.CloseCode, reason string, why closeReason, flush bool) {
+	if k.first(why) {
+		k.out.end(closeFrame(uint16(code), reason), flush)
+	}
+}
+
+// endAfter closes once something is done. Meanwhile nobody else closes, and
+// what arrives is not handled any more.
+func (k *socket) endAfter(do func(), code wire.CloseCode, reason string, why closeReason) {
+	if k.first(why) {
+		do()
+		k.out.end(closeFrame(uint16(code), reason), true)
+	}
+}
+
+// first records why the socket ends. It reports false if it was ending already.
+func (k *socket) first(why closeReason) bool {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.reason != "" {
-		k.mu.Unlock()
-		return
+		return false
 	}
 	k.reason = why
-	k.mu.Unlock()
-	k.out.end(closeFrame(uint16(code), reason), flush)
+	return true
 }
 
 // cut ends the socket without a word: it would not be heard.

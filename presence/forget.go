@@ -26,7 +26,8 @@ var ErrHold = errors.New("presence: on hold")
 var ErrBehind = errors.New("presence: the journal has to be read first")
 
 // maxAhead bounds the entries behind the caller's place that are looked through
-// for those who have left.
+// for those who have left. Each announcement is one, so no more than that can be
+// made in a row.
 const maxAhead = 64
 
 // Known is a peer as others were told of it.
@@ -44,17 +45,21 @@ type Known struct {
 // mesh hears it once. Heard is the place up to which the caller has followed the
 // journal: those who have left behind it are not announced again. Forget returns
 // [ErrHold] when Redis is not to be believed just now, and [ErrBehind] when that
-// place is too far back, or is in no journal.
+// place is too far back, or is in no journal, or when the caller has to hear of
+// the first of them before the others can be announced.
 func (w *Watcher) Forget(ctx context.Context, mesh string, heard Cursor, ps []Known) error {
 	held, ok := w.warrant(ctx, w.store.rdb.Partition(mesh))
 	if !ok {
 		return ErrHold
 	}
+	var errs []error
+	if len(ps) > maxAhead {
+		ps, errs = ps[:maxAhead], append(errs, ErrBehind)
+	}
 	calls := make([]redis.Call, len(ps))
 	for i, p := range ps {
 		calls[i] = w.store.forgetting(p, heard, held)
 	}
-	var errs []error
 	for i, cmd := range w.store.rdb.RunAll(ctx, calls) {
 		answer, err := cmd.StringSlice()
 		switch {

@@ -3,6 +3,7 @@ package presence
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -141,6 +142,47 @@ func TestL2_WhoHasNotHeardTheJournalForgetsNobody(t *testing.T) {
 		})
 	}
 	b.wantEvents(want...)
+}
+
+// TestL2_ManyWhomRedisForgotAreAnnouncedInTurn: each announcement takes the head
+// away from the place of the caller, who has to hear them first.
+func TestL2_ManyWhomRedisForgotAreAnnouncedInTurn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, short)
+	var seen witness
+	w, _ := b.watch(b.store, seen.options("edgeA"))
+	b.trusting(w)
+	var gone []Known
+	for i := range 2*maxAhead + 1 {
+		gone = append(gone, known(b.attach(b.session(fmt.Sprint("p", i)))))
+	}
+	b.flushAll()
+	b.attach(b.session("here")) // so that there is a journal
+	forget := func() (err error) {
+		heard := b.head()
+		eventually(t, patience, func() error {
+			if err = w.Forget(t.Context(), b.mesh, heard, gone); errors.Is(err, ErrHold) {
+				return err
+			}
+			return nil
+		})
+		return err
+	}
+	for n := 1; n <= 2; n++ {
+		if err := forget(); !errors.Is(err, ErrBehind) || strings.Count(err.Error(), ErrBehind.Error()) != 1 {
+			t.Fatalf("turn %d: got %v", n, err)
+		}
+		gone = gone[maxAhead:] // as the roster and the journal say by now
+	}
+	if err := forget(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, patience, func() error {
+		if n := seen.cleaned(); n != 2*maxAhead+1 {
+			return fmt.Errorf("%d have left", n)
+		}
+		return nil
+	})
 }
 
 func TestL1_TheReturnOfWhomRedisForgotIsNotAnnounced(t *testing.T) {

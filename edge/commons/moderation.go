@@ -104,19 +104,31 @@ func (s *Commons) unban(ctx context.Context, who *Caller, m *wire.Unban) (wire.M
 	if m.Target == "" {
 		return nil, refuse(wire.CodeInvalid, "target required")
 	}
-	banned := slices.DeleteFunc(slices.Clone(mod.members), func(r registry.Member) bool { return r.RevokedAt == nil })
-	found := findMembers(banned, m.Target, keyDigits)
-	switch len(found) {
-	case 0:
-		return nil, refuse(wire.CodeNotFound, "no banned peer %q", m.Target)
-	case 1:
-	default:
-		return nil, several(m.Target, found)
+	found, err := oneOf(shutOut(mod.members), m.Target)
+	if err != nil {
+		return nil, err
 	}
-	if err := mod.Unban(ctx, who.Peer.Mesh, mod.by(), found[0].Key); err != nil {
+	if err := mod.Unban(ctx, who.Peer.Mesh, mod.by(), found.Key); err != nil {
 		return nil, moderated(err)
 	}
-	return &wire.UnbanAck{Unbanned: found[0].Name, ReqID: m.ReqID}, nil
+	return &wire.UnbanAck{Unbanned: found.Name, ReqID: m.ReqID}, nil
+}
+
+// shutOut are the members that were banned or revoked.
+func shutOut(members []registry.Member) []registry.Member {
+	return slices.DeleteFunc(slices.Clone(members), func(r registry.Member) bool { return r.RevokedAt == nil })
+}
+
+// oneOf finds who is meant among those that were shut out: by name or whole key.
+func oneOf(out []registry.Member, target string) (registry.Member, error) {
+	switch found := findMembers(out, target, keyDigits); len(found) {
+	case 0:
+		return registry.Member{}, refuse(wire.CodeNotFound, "no banned peer %q", target)
+	case 1:
+		return found[0], nil
+	default:
+		return registry.Member{}, several(target, found)
+	}
 }
 
 func (s *Commons) listBans(ctx context.Context, who *Caller, m *wire.ListBans) (wire.Message, error) {
@@ -125,10 +137,8 @@ func (s *Commons) listBans(ctx context.Context, who *Caller, m *wire.ListBans) (
 		return nil, err
 	}
 	reply := &wire.ListBansResult{Bans: []wire.BannedMember{}, ReqID: m.ReqID}
-	for _, r := range members {
-		if r.RevokedAt != nil {
-			reply.Bans = append(reply.Bans, wire.BannedMember{Name: r.Name, Pubkey: r.Key, RevokedAt: wire.At(*r.RevokedAt)})
-		}
+	for _, r := range shutOut(members) {
+		reply.Bans = append(reply.Bans, wire.BannedMember{Name: r.Name, Pubkey: r.Key, RevokedAt: wire.At(*r.RevokedAt)})
 	}
 	return reply, nil
 }

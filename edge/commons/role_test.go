@@ -92,13 +92,26 @@ func TestTopicsOfOthersAreListedForAdminsAndNoMoreThanNamed(t *testing.T) {
 	ana, boss := m.Session(one, "ana"), m.Session(other, founder)
 	newTopic(ana, "open")
 	ref := newTopic(ana, "hidden", private, func(c *wire.TopicCreate) { c.Description = "for us" })
-	usual := ask[*wire.TopicListResponse](boss, &wire.TopicList{ReqID: reqID()}).Topics
-	all := ask[*wire.TopicListResponse](boss, &wire.TopicList{All: true, ReqID: reqID()}).Topics
-	if len(usual) != 1 || len(all) != 2 || all[1].ID != ref.ID || all[1].Name != "hidden" || all[1].Description != nil || all[1].MemberCount != 1 {
-		t.Errorf("usual %+v, all %+v", usual, all)
+	list := func(p *edgetest.Peer, all bool) map[string]wire.Topic {
+		topics := map[string]wire.Topic{}
+		for _, one := range ask[*wire.TopicListResponse](p, &wire.TopicList{All: all, ReqID: reqID()}).Topics {
+			topics[one.Name] = one
+		}
+		return topics
 	}
+	if usual := list(boss, false); len(usual) != 1 || usual["open"].ID == "" {
+		t.Errorf("usual: %+v", usual)
+	}
+	all := list(boss, true)
+	if h := all["hidden"]; len(all) != 2 || all["open"].ID == "" || h.Visibility != wire.TopicPrivate || h.Description != nil || h.MemberCount != 1 {
+		t.Errorf("all: %+v", all)
+	}
+	if all["hidden"].ID != "" {
+		t.Error("whoever knows the id of a topic may join it, and this one was not invited")
+	}
+	refusal(t, boss, &wire.TopicJoin{Topic: "hidden", ReqID: reqID()}, wire.CodeTopicNotFound)
 	refusal(t, ana, &wire.TopicList{All: true, ReqID: reqID()}, wire.CodeForbidden)
-	if mine := ask[*wire.TopicListResponse](ana, &wire.TopicList{ReqID: reqID()}).Topics; len(mine) != 2 || mine[1].Description == nil {
+	if mine := list(ana, false); len(mine) != 2 || mine["hidden"].ID != ref.ID || mine["hidden"].Description == nil {
 		t.Errorf("mine: %+v", mine)
 	}
 }

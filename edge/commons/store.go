@@ -135,7 +135,7 @@ type act struct {
 	by      *Caller  // nil when nobody present acts
 	free    bool     // not charged to by's member
 	tidy    bool     // a clean-up: allowed where memory is short
-	drop    []string // keys that are no shelf and end with this
+	drop    []string // names of shelves that end, none of which the changes are about
 	changes []change
 	entries []entry
 }
@@ -191,7 +191,7 @@ func (s *Commons) applyArgs(a act) (keys []string, args []any) {
 	keys = append(keys, s.sizesKey(a.mesh), jobsKey(s.redis.Tag(a.mesh)), s.rateKey(a.mesh))
 	args = []any{
 		holder, s.redis.MeshBell(a.mesh), wire.NewID(epochLength), a.mesh, meshBytes,
-		key, changesPerMinute, changesBurst, len(a.drop), len(a.changes),
+		key, changesPerMinute, changesBurst, len(a.changes),
 	}
 	places := map[string]int{}
 	first := len(keys)
@@ -206,7 +206,11 @@ func (s *Commons) applyArgs(a act) (keys []string, args []any) {
 	for _, e := range a.entries {
 		args = append(args, e.args()...)
 	}
-	return append(keys, a.drop...), args
+	args = append(args, len(a.drop))
+	for _, name := range a.drop {
+		keys, args = append(keys, s.keyOf(a.mesh, name)), append(args, name)
+	}
+	return keys, args
 }
 
 func parseApplied(answer []string) (now int64, seqs []uint64, err error) {

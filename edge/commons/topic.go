@@ -74,10 +74,19 @@ func (t *topic) parts() shelf {
 
 func (t *topic) public() bool { return t.Visibility == wire.TopicPublic }
 
-// historyKey names the stream of what was said.
-func (s *Commons) historyKey(mesh, id string) string { return s.keyOf(mesh, "topic-history-"+id) }
+// hidden reports whether the member may not read the topic.
+func (t *topic) hidden() bool { return !t.public() && t.part == nil }
 
-var errNoTopic = refuse(wire.CodeTopicNotFound, "there is no such topic, or it is not for you")
+// historyName is where it is kept what was said: a stream, which is bounded by
+// itself and not counted as shelves are.
+func historyName(id string) string { return "topic-history-" + id }
+
+func (s *Commons) historyKey(mesh, id string) string { return s.keyOf(mesh, historyName(id)) }
+
+var (
+	errNoTopic   = refuse(wire.CodeTopicNotFound, "there is no such topic, or it is not for you")
+	errNameTaken = refuse(wire.CodeForbidden, "a topic of others has this name")
+)
 
 func (s *Commons) registerTopics() {
 	on(s.table, s.createTopic)
@@ -98,22 +107,28 @@ func (s *Commons) registerTopics() {
 // have a name for those who joined only; for others, knowing the id is an
 // invitation.
 func (s *Commons) findTopic(ctx context.Context, mesh, member, name string) (*topic, error) {
-	t, err := s.topicByID(ctx, mesh, member, name)
-	if !errors.Is(err, errNoTopic) {
-		return t, err
-	}
-	id, err := s.get(ctx, mesh, topicNameShelf, name)
-	if err != nil {
-		return nil, err
-	}
-	if id == "" {
-		return nil, errNoTopic
-	}
-	t, err = s.topicByID(ctx, mesh, member, id)
-	if err == nil && !t.public() && t.part == nil {
+	t, invited, err := s.anyTopic(ctx, mesh, member, name)
+	if err == nil && t.hidden() && !invited {
 		return nil, errNoTopic
 	}
 	return t, err
+}
+
+// anyTopic is findTopic for those too of which the member may not know. It
+// reports whether it was the id that was named.
+func (s *Commons) anyTopic(ctx context.Context, mesh, member, name string) (t *topic, byID bool, err error) {
+	if t, err = s.topicByID(ctx, mesh, member, name); !errors.Is(err, errNoTopic) {
+		return t, true, err
+	}
+	id, err := s.get(ctx, mesh, topicNameShelf, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if id == "" {
+		return nil, false, errNoTopic
+	}
+	t, err = s.topicByID(ctx, mesh, member, id)
+	return t, false, err
 }
 
 func (s *Commons) topicByID(ctx context.Context, mesh, member, id string) (*topic, error) {
@@ -140,7 +155,7 @@ func (s *Commons) topicByID(ctx context.Context, mesh, member, id string) (*topi
 // those that it joined.
 func (s *Commons) readableTopic(ctx context.Context, mesh, member, name string) (*topic, error) {
 	t, err := s.findTopic(ctx, mesh, member, name)
-	if err == nil && !t.public() && t.part == nil {
+	if err == nil && t.hidden() {
 		return nil, errNoTopic
 	}
 	return t, err
@@ -164,6 +179,14 @@ func (s *Commons) createTopic(ctx context.Context, who *Caller, m *wire.TopicCre
 		}
 		if id != "" {
 			return s.enterExisting(ctx, who, id, reply)
+		}
+		// Ids are tried first, so that the name would name another one.
+		another, err := s.get(ctx, who.Peer.Mesh, topicShelf, m.Name)
+		if err != nil {
+			return err
+		}
+		if another != "" {
+			return errNameTaken
 		}
 		return s.makeTopic(ctx, who, m, reply)
 	})
@@ -205,7 +228,7 @@ func (s *Commons) enterExisting(ctx context.Context, who *Caller, id string, rep
 	if err != nil {
 		return err
 	}
-	if !t.public() && t.part == nil {
+	if t.hidden() {
 		ended, err := s.endIfEmpty(ctx, who.Peer.Mesh, t)
 		if err != nil {
 			return err
@@ -213,7 +236,7 @@ func (s *Commons) enterExisting(ctx context.Context, who *Caller, id string, rep
 		if ended {
 			return errConflict // once more: the name is free
 		}
-		return refuse(wire.CodeForbidden, "a topic of others has this name")
+		return errNameTaken
 	}
 	reply.Created = false
 	reply.Topic = wire.TopicRef{ID: t.id, Name: t.Name, Visibility: t.Visibility}
@@ -295,7 +318,7 @@ func (s *Commons) visibleTopics(ctx context.Context, mesh, member string) ([]wir
 }
 
 // topics are those that a member may read, or all, of which those that it may
-// not read are no more than named.
+// not read are no more than named: their ids would be invitations.
 func (s *Commons) topics(ctx context.Context, mesh, member string, hidden bool) ([]wire.Topic, error) {
 	all, err := s.all(ctx, mesh, topicShelf)
 	if err != nil {
@@ -316,15 +339,15 @@ func (s *Commons) topics(ctx context.Context, mesh, member string, hidden bool) 
 	}
 	out := []wire.Topic{}
 	for _, id := range oldestFirst(records, func(r topicRecord) int64 { return r.At }) {
-		r := records[id]
+		r, shown := records[id], id
 		if r.Visibility != wire.TopicPublic && !joined[id].Val() {
 			if !hidden {
 				continue
 			}
-			r.Description = ""
+			r.Description, shown = "", ""
 		}
 		out = append(out, wire.Topic{
-			ID: id, Name: r.Name, Description: orNull(r.Description), Visibility: r.Visibility,
+			ID: shown, Name: r.Name, Description: orNull(r.Description), Visibility: r.Visibility,
 			MemberCount: int(members[id].Val()), CreatedAt: moment(r.At), Sealed: r.Sealed,
 		})
 	}

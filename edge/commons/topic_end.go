@@ -2,7 +2,6 @@ package commons
 
 import (
 	"context"
-	"errors"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 )
@@ -66,50 +65,22 @@ func (s *Commons) deleteTopic(ctx context.Context, who *Caller, m *wire.TopicDel
 // topicToEnd finds a topic that the caller may end. An admin finds those too
 // that it may not read: they fill the mesh as well.
 func (s *Commons) topicToEnd(ctx context.Context, who *Caller, name string) (*topic, error) {
-	t, err := s.topicByID(ctx, who.Peer.Mesh, who.Member.Key, name)
-	if errors.Is(err, errNoTopic) {
-		var id string
-		if id, err = s.get(ctx, who.Peer.Mesh, topicNameShelf, name); err != nil {
-			return nil, err
-		}
-		t, err = s.topicByID(ctx, who.Peer.Mesh, who.Member.Key, id)
-	}
+	t, _, err := s.anyTopic(ctx, who.Peer.Mesh, who.Member.Key, name)
 	if err != nil {
 		return nil, err
 	}
 	refusal := refuse(wire.CodeForbidden, "only who made a topic, or an admin, can end it")
-	if !t.public() && t.part == nil {
+	if t.hidden() {
 		refusal = errNoTopic
 	}
 	return t, s.mayChange(ctx, who, t.By, refusal)
 }
 
 // endTopic removes a topic with everybody's part in it and what was said, if it
-// is still as it was read.
+// is still as it was read. Whoever comes in at the last moment is in no topic.
 func (s *Commons) endTopic(ctx context.Context, t *topic, a act) error {
-	joined, err := s.fields(ctx, a.mesh, t.parts())
-	if err != nil {
-		return err
-	}
-	a.tidy, a.drop = true, []string{s.historyKey(a.mesh, t.id)}
-	a.changes = append([]change{remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name)}, t.without(joined)...)
-	if _, _, err := s.apply(ctx, a); err != nil {
-		return err
-	}
-	// Whoever came in at the last moment is in no topic now.
-	late, err := s.fields(ctx, a.mesh, t.parts())
-	if err != nil || len(late) == 0 {
-		return err
-	}
-	_, _, err = s.apply(ctx, act{mesh: a.mesh, tidy: true, changes: t.without(late)})
+	a.tidy, a.drop = true, []string{t.parts().name, historyName(t.id)}
+	a.changes = []change{remove(topicShelf, t.id).was(t.text), remove(topicNameShelf, t.Name)}
+	_, _, err := s.apply(ctx, a)
 	return err
-}
-
-// without removes parts in a topic.
-func (t *topic) without(members []string) []change {
-	var changes []change
-	for _, key := range members {
-		changes = append(changes, remove(t.parts(), key))
-	}
-	return changes
 }

@@ -1,15 +1,23 @@
 package commons_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/claudemesh/claudemesh/edge/commons"
 	"github.com/claudemesh/claudemesh/edge/edgetest"
 	"github.com/claudemesh/claudemesh/edge/wire"
+	"github.com/claudemesh/claudemesh/functions/registry"
+	"github.com/claudemesh/claudemesh/presence"
 )
 
 func deleteTopic(topic string) *wire.TopicDelete {
@@ -103,7 +111,7 @@ func TestAnAdminMakesRoomInAMeshThatHiddenTopicsFill(t *testing.T) {
 	ask[*wire.BanAck](boss, &wire.Ban{Target: "eve", ReqID: reqID()})
 	refusal(t, boss, &wire.TopicCreate{Name: "mine", ReqID: reqID()}, wire.CodeFull)
 	for _, one := range ask[*wire.TopicListResponse](boss, &wire.TopicList{All: true, ReqID: reqID()}).Topics {
-		ask[*wire.OK](boss, deleteTopic(one.ID))
+		ask[*wire.OK](boss, deleteTopic(one.Name))
 	}
 	expectNoTopic(t, e, m)
 	newTopic(boss, "mine")
@@ -147,4 +155,70 @@ func TestAStreamOfATopicThatIsDeletedSaysSo(t *testing.T) {
 	if status, _ := call(t, other, key, "GET", "/api/v1/topics/t/messages", ""); status != http.StatusNotFound {
 		t.Errorf("messages: %d", status)
 	}
+}
+
+// lastMoment lets somebody do something whenever an edge has read who is in a
+// topic, and has the edge die once it has changed anything.
+type lastMoment struct {
+	do   []func()
+	died bool
+}
+
+var errDied = errors.New("the edge died")
+
+func (*lastMoment) DialHook(next goredis.DialHook) goredis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (*lastMoment) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+func (l *lastMoment) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		if l.died {
+			return errDied
+		}
+		err := next(ctx, cmd)
+		switch name := cmd.Name(); {
+		case name == "hkeys" && len(l.do) > 0:
+			l.do[0]()
+			l.do = l.do[1:]
+		case strings.HasPrefix(name, "eval") && err == nil:
+			l.died = true
+		}
+		return err
+	}
+}
+
+func TestATopicEndsAtOnceAlsoForThoseWhoComeAtTheLastMoment(t *testing.T) {
+	t.Parallel()
+	e := edgetest.Start(t)
+	m := e.NewMesh()
+	ana, bob, carl := m.Session(e, "ana"), m.Session(e, "bob"), m.Session(e, "carl")
+	newTopic(ana, "t")
+	ana.Send("#t", "hello")
+	moment := &lastMoment{do: []func(){func() { join(bob, "t") }, func() { join(carl, "t") }}}
+	share := deaf(e)
+	e.Client.Raw().AddHook(moment)
+	who := &commons.Caller{
+		Peer: presence.Peer{Mesh: m.ID, ID: "ana"}, Member: registry.Member{Key: ana.Member.Pub(), Name: "ana"},
+	}
+	_, _, _ = share.Handle(t.Context(), who, &wire.TopicDelete{Topic: "t"}) // whether it says so or dies before
+	if len(moment.do) == 2 || !moment.died {
+		t.Fatal("it was not the last moment")
+	}
+	moment.died = false
+	expectNoTopic(t, e, m)
+}
+
+// Who ends a topic by its name must not end the one that has this name as its
+// id.
+func TestATopicIsNotNamedAsAnotherOnesID(t *testing.T) {
+	t.Parallel()
+	one, other := edges(t)
+	m := one.NewMesh()
+	ana, eve := m.Session(one, "ana"), m.Session(other, "eve")
+	ref := newTopic(ana, "open")
+	refusal(t, eve, &wire.TopicCreate{Name: ref.ID, Visibility: wire.TopicPrivate, ReqID: reqID()}, wire.CodeForbidden)
 }

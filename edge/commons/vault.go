@@ -2,7 +2,6 @@ package commons
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -114,15 +113,13 @@ func (s *Commons) vaultClear(ctx context.Context, who *Caller, m *wire.VaultClea
 	if err != nil {
 		return nil, err
 	}
-	out := slices.DeleteFunc(members, func(r registry.Member) bool { return r.RevokedAt == nil })
+	out := shutOut(members)
 	if m.Target != "" {
-		out = findMembers(out, m.Target, keyDigits)
-	}
-	switch {
-	case m.Target != "" && len(out) == 0:
-		return nil, refuse(wire.CodeNotFound, "no member %q is shut out", m.Target)
-	case m.Target != "" && len(out) > 1:
-		return nil, several(m.Target, out)
+		one, err := oneOf(out, m.Target)
+		if err != nil {
+			return nil, err
+		}
+		out = []registry.Member{one}
 	}
 	reply := &wire.VaultAck{Key: m.Target, Action: wire.VaultNotFound, ReqID: m.ReqID}
 	for _, r := range out {
@@ -139,14 +136,11 @@ func (s *Commons) vaultClear(ctx context.Context, who *Caller, m *wire.VaultClea
 
 // emptyVault removes a member's entries, and reports whether there were any.
 func (s *Commons) emptyVault(ctx context.Context, who *Caller, member string) (had bool, err error) {
-	keys, err := s.fields(ctx, who.Peer.Mesh, vaultShelf(member))
-	if err != nil || len(keys) == 0 {
+	sh := vaultShelf(member)
+	n, err := s.count(ctx, who.Peer.Mesh, sh)
+	if err != nil || n == 0 {
 		return false, err
 	}
-	var changes []change
-	for _, key := range keys {
-		changes = append(changes, remove(vaultShelf(member), key))
-	}
-	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, free: true, tidy: true, changes: changes})
+	_, _, err = s.apply(ctx, act{mesh: who.Peer.Mesh, by: who, free: true, tidy: true, drop: []string{sh.name}})
 	return true, err
 }

@@ -210,48 +210,48 @@ func valueAt(body []byte, path string) (string, error) {
 		names = nil // the whole
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
-	for _, name := range names {
-		if err := descend(d, name); err != nil {
-			return "", err
-		}
-	}
-	var at json.RawMessage
-	if err := d.Decode(&at); err != nil {
+	d.UseNumber() // of any size
+	at, err := find(d, names)
+	if err != nil {
 		return "", fmt.Errorf("commons: read value: %w", err)
+	}
+	if at == nil {
+		return "", errNoValue
 	}
 	return watchedText(at)
 }
 
-// descend goes from before an object or a list to before one of its values: by
-// name, of which the first counts, or by number. What lies in between is read
-// once, however long the path is.
-func descend(d *json.Decoder, name string) error {
-	opening, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("commons: read value: %w", err)
+// find reads the next value, and returns what stands in it at a path of names
+// and numbers; nil if nothing does. Of a name that an object has twice the last
+// counts. All is read once, however long the path is.
+func find(d *json.Decoder, path []string) (json.RawMessage, error) {
+	var found, passed json.RawMessage
+	if len(path) == 0 {
+		err := d.Decode(&found)
+		return found, err
 	}
-	number, notNumber := strconv.Atoi(name)
-	if opening == json.Delim('[') && (notNumber != nil || number < 0) || opening != json.Delim('{') && opening != json.Delim('[') {
-		return errNoValue
+	opening, err := d.Token()
+	if err != nil || opening != json.Delim('{') && opening != json.Delim('[') {
+		return nil, err
 	}
 	for i := 0; d.More(); i++ {
-		here := i == number
+		here := json.Token(strconv.Itoa(i))
 		if opening == json.Delim('{') {
-			key, err := d.Token()
-			if err != nil {
-				return fmt.Errorf("commons: read name: %w", err)
+			if here, err = d.Token(); err != nil {
+				return nil, err
 			}
-			here = key == json.Token(name)
 		}
-		if here {
-			return nil
+		if here == json.Token(path[0]) {
+			found, err = find(d, path[1:])
+		} else {
+			err = d.Decode(&passed)
 		}
-		var passed json.RawMessage
-		if err := d.Decode(&passed); err != nil {
-			return fmt.Errorf("commons: pass value: %w", err)
+		if err != nil {
+			return nil, err
 		}
 	}
-	return errNoValue
+	_, err = d.Token() // the closing
+	return found, err
 }
 
 // watchedText is a value as it is compared.

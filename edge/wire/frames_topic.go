@@ -116,7 +116,7 @@ func (m TopicListResponse) InReplyTo() ReqID { return m.ReqID }
 
 // Topic is a conversation that the mesh keeps.
 type Topic struct {
-	ID          string          `json:"id"`
+	ID          string          `json:"id"` // empty where it would be an invitation, see TopicList
 	Name        string          `json:"name"`
 	Description *string         `json:"description"`
 	Visibility  TopicVisibility `json:"visibility"`

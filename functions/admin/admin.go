@@ -104,17 +104,21 @@ func (h *handler) mayCreate(r *signed.Request) error {
 	case h.Creation == CreationClosed:
 		return signed.Refuse(http.StatusForbidden, wire.CodeCreationClosed, "no meshes can be made here")
 	}
-	return h.take(r, h.CreateLimit, "too many new meshes from this address")
+	return h.take(r, h.CreateLimit, h.Address(r.Request), "too many new meshes from this address")
 }
 
-// mayAsk bounds what one address asks for: each signed request leaves a nonce,
-// and any key is good enough for some of them.
+// mayAsk bounds how often one asks: each signed request leaves a nonce, and any
+// key is good enough for some of them. Strangers are told apart by address. Whom
+// the mesh knows has a limit of its own, which no neighbour uses up.
 func (h *handler) mayAsk(r *signed.Request) error {
-	return h.take(r, h.RequestLimit, "too many requests from this address")
+	if r.As == signed.Stranger {
+		return h.take(r, h.RequestLimit, h.Address(r.Request), "too many requests from this address")
+	}
+	return h.take(r, h.RequestLimit, r.Mesh.ID+":"+r.Key, "too many requests with this key")
 }
 
-func (h *handler) take(r *signed.Request, l registry.Limit, otherwise string) error {
-	wait, err := h.reg.Take(r.Context(), l, h.Address(r.Request))
+func (h *handler) take(r *signed.Request, l registry.Limit, who, otherwise string) error {
+	wait, err := h.reg.Take(r.Context(), l, who)
 	if err == nil && wait > 0 {
 		return &signed.Refusal{
 			Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited, Message: otherwise, Wait: wait,

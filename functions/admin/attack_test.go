@@ -63,6 +63,23 @@ func TestAttackFillingRedisWithNonces(t *testing.T) {
 	}
 }
 
+// TestAttackShuttingOutOthersOfAnAddress: a company goes out by one address, and
+// so does everybody who comes by an edge without a token.
+func TestAttackShuttingOutOthersOfAnAddress(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	p := newPlace(t, admin.Config{RequestLimit: registry.Limit{Name: "request", Burst: most, PerMinute: 1}})
+	for range most {
+		expect(t, "a stranger", p.serve(t, signed(t, "GET", "/v1/meshes", "", functionstest.Key())), 200, "")
+	}
+	expect(t, "another", p.serve(t, signed(t, "GET", "/v1/meshes", "", functionstest.Key())), 429, wire.CodeRateLimited)
+	for range most {
+		expect(t, "the owner", p.serve(t, signed(t, "GET", p.path("/members"), "", p.Owner)), 200, "")
+	}
+	expect(t, "the owner once too often", p.serve(t, signed(t, "GET", p.path("/members"), "", p.Owner)), 429, wire.CodeRateLimited)
+	expect(t, "a member", p.serve(t, signed(t, "GET", p.path("/members"), "", p.Creator)), 200, "")
+}
+
 func TestAttackSkewedRequest(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

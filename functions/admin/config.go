@@ -50,7 +50,7 @@ type Config struct {
 	BrokerURL         string           // WebSocket address told to a mesh's owner; may be empty
 	Address           door.Address     // nil: door.Direct
 	CreateLimit       registry.Limit   // of new meshes from one address; default 60 at once, 30 a minute
-	RequestLimit      registry.Limit   // of signed requests from one address; default 3,000 at once, 1,200 a minute
+	RequestLimit      registry.Limit   // of signed requests from one address, or of one who is known to the mesh; default 3,000 at once, 1,200 a minute
 	Within            time.Duration    // 0: door.Within
 	Now               func() time.Time // nil: time.Now
 	Log               *slog.Logger     // nil: none

@@ -68,13 +68,12 @@ func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Pre
 	if err != nil {
 		return err
 	}
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	for until := time.Now().Add(closedWithin); len(held) > 0 && time.Now().Before(until); {
+	pause := lookAgain
+	for until := time.Now().Add(closedWithin); len(held) > 0 && time.Now().Before(until); pause *= 2 {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("rooms: %w", ctx.Err())
-		case <-again.C:
+		case <-time.After(pause):
 		}
 		var still attachments
 		if still, err = p.dismiss(ctx, mesh, which, held); err == nil {
@@ -85,7 +84,8 @@ func (p Presence) Dismiss(ctx context.Context, mesh string, which func(admin.Pre
 }
 
 const (
-	// lookAgain is the time between two looks at those who are held.
+	// lookAgain is the time before the second look at those who are held. It
+	// doubles from look to look, because each reads the roster.
 	lookAgain = 50 * time.Millisecond
 
 	// closedWithin is how long edges are waited for, which close the sockets and

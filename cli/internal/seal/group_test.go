@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 )
 
-var update = flag.Bool("update", false, "write testdata/group-vectors.json anew")
+var update = flag.Bool("update", false, "write the vectors of ours in testdata anew")
 
 const groupVectors = "testdata/group-vectors.json"
 

@@ -117,34 +117,6 @@ func TestSealedBoxesAndVaultsOpenForTheirOwner(t *testing.T) {
 	}
 }
 
-// The key of an entry is a fact of the format: another client of ours derives
-// the same one. To existing clients it is any key, which lies beside the box.
-func TestAVaultEntrysKeyIsDerivedAndOpensAsAnyOther(t *testing.T) {
-	t.Parallel()
-	owner := newKey(1)
-	n := (*nonce)(bytes.Repeat([]byte{0x41}, nonceLen))
-	p := VaultPlace{Mesh: "MESH0123456789abcdefABCDEFxyzXYZ", Key: "STRIPE_KEY", Type: "file", MountPath: "/run/key"}
-	e, err := vault(n, owner, p, []byte("sk_live"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := OpenAnonymous(owner, e.SealedKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = "dd6a55066587ec25117f4e1614e14f475394972cad125de04f1e6805bf419e7d"
-	if got := fmt.Sprintf("%x", key); got != want {
-		t.Errorf("key %s, want %s", got, want)
-	}
-	if value, err := OpenSecret((*Key)(key), e.Box); err != nil || string(value) != "sk_live" {
-		t.Errorf("existing clients read %q, %v", value, err)
-	}
-	// 0x41… is no time, so it proves nothing.
-	if _, proven, err := OpenVault(owner, p, e); err != nil || !proven.IsZero() {
-		t.Errorf("proven %s, %v", proven, err)
-	}
-}
-
 func TestBackupsNeedTheirPassphrase(t *testing.T) {
 	t.Parallel()
 	if _, err := Backup("short", nil); !errors.Is(err, ErrPassphrase) {

@@ -30,13 +30,10 @@ type VaultEntry struct {
 
 // Vault seals value to its owner's own key, for one place.
 func Vault(owner ed25519.PrivateKey, p VaultPlace, now time.Time, value []byte) (VaultEntry, error) {
-	// The time is public, and needs no place of its own here.
+	// The time has no place of its own in an entry of existing clients. In the
+	// nonce, of which 16 random bytes remain, the key is bound to it.
 	n := newNonce()
 	binary.BigEndian.PutUint64(n[:], uint64(now.UnixMilli()))
-	return vault(n, owner, p, value)
-}
-
-func vault(n *nonce, owner ed25519.PrivateKey, p VaultPlace, value []byte) (VaultEntry, error) {
 	key, err := vaultKey(n, owner, p)
 	if err != nil {
 		return VaultEntry{}, err

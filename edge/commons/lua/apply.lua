@@ -4,13 +4,12 @@
 --
 -- KEYS[1]  lease of the one who acts   KEYS[2]  journal     KEYS[3]  head
 -- KEYS[4]  sizes                       KEYS[5]  jobs        KEYS[6]  rate buckets
--- KEYS[7…] shelves, one hash each, then keys that are deleted
+-- KEYS[7…] shelves, one hash each, then those that are dropped
 -- ARGV[1]  lease value, '' when nobody present acts
 -- ARGV[2]  mesh bell   ARGV[3]  epoch for a mesh without one   ARGV[4]  mesh
 -- ARGV[5]  bytes that all shelves may hold together
 -- ARGV[6]  bucket to charge, '' for none   ARGV[7]  tokens a minute   ARGV[8]  burst
--- ARGV[9]  number of keys that are deleted
--- ARGV[10] number of changes, then for each of them:
+-- ARGV[9]  number of changes, then for each of them:
 --            number of its shelf in KEYS[7…], name of the shelf, field,
 --            condition: 'any', or 'is' with the value that the field must have
 --            ('' for a field that is not there),
@@ -19,6 +18,8 @@
 --            due: ms at which the field's job is due, '' to leave it, '0' for none
 --          number of entries, then for each of them:
 --            id, tail, kind, event, member, PEER, target, flags, body
+--          number of shelves that are dropped, with all that they hold, then the
+--            name of each: they have no jobs, and none of the changes
 --
 -- Returns {'ok', now, seq…}, {'lost'}, {'rate'}, {'conflict', n} or
 -- {'full', n}, where n counts the changes from 1.
@@ -26,7 +27,6 @@
 local lease, journal, head, sizes, jobs, rate = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local SHELVES = 6
 local channel, epoch, mesh, mesh_bytes = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local deleted = tonumber(ARGV[9])
 
 if ARGV[1] ~= '' and redis.call('GET', lease) ~= ARGV[1] then
   return { 'lost' }
@@ -36,7 +36,7 @@ if ARGV[6] ~= '' and not rate_charge(rate, ARGV[6], tonumber(ARGV[7]), tonumber(
   return { 'rate' }
 end
 
-local at = 10
+local at = 9
 local function take()
   at = at + 1
   return ARGV[at - 1]
@@ -112,10 +112,14 @@ for name, n in pairs(bytes) do
     redis.call('HDEL', sizes, name)
   end
 end
-for n = #KEYS - deleted + 1, #KEYS do
-  redis.call('DEL', KEYS[n])
+local dropped = tonumber(take())
+for n = 1, dropped do
+  local name = take()
+  total = total - tonumber(redis.call('HGET', sizes, name) or '0')
+  redis.call('HDEL', sizes, name)
+  redis.call('DEL', KEYS[#KEYS - dropped + n])
 end
-if #changes > 0 then
+if #changes + dropped > 0 then
   redis.call('HSET', sizes, 'total', text(math.max(0, total)))
 end
 return out
