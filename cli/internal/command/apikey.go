@@ -30,7 +30,7 @@ func newAPIKeyCreate(a *app) *cobra.Command {
 		use: "create LABEL", short: "Make a key",
 		long: "Make a key. It is printed here and never shown again. What its holder may do is read, send, state_write or\n" +
 			"admin.",
-		example: "claudemesh apikey create ci --can read,send --topic builds --expires 30d > key.txt",
+		example: "claudemesh apikey create ci --can read,send --topic builds --expires 30d > key",
 		args:    exactly("LABEL"),
 		run:     func(ctx context.Context, m *share.Mesh, args []string) error { return o.create(ctx, m, args[0]) },
 	})

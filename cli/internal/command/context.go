@@ -21,7 +21,7 @@ func newContext(a *app) *cobra.Command {
 		Short: "Share what you found out, and read what others did",
 		Long: "Share what you found out, and read what others did. Each member has one context; sharing again replaces it.\n" +
 			"It is sealed for the members of the mesh.",
-		Example: "  claudemesh context share \"The login bug is in the cookie parser\" --file auth/cookie.go\n" +
+		Example: "  claudemesh context share \"The bug is in the parser\" --file auth/cookie.go\n" +
 			"  claudemesh context get login",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },

@@ -49,6 +49,8 @@ type postAnswer struct {
 
 // obey does what a command of this directory asks for.
 func (h *host) obey(ctx context.Context, r local.Request) (any, error) {
+	ctx, hangUp := h.reach.while(ctx)
+	defer hangUp()
 	answer, err := h.dispatch(ctx, r)
 	if err != nil {
 		return nil, h.refusal(err)
@@ -137,7 +139,7 @@ func (h *host) refusal(err error) *local.Refusal {
 	if errors.As(err, &refusal) {
 		return refusal
 	}
-	f := (&app{env: h.env, out: h.out, began: true}).explain(h.why(err))
+	f := (&app{env: h.env, out: h.out, began: true}).explain(h.reach.why(err))
 	return &local.Refusal{Message: f.Message, Hint: f.Hint, Code: f.Code}
 }
 

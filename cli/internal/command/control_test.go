@@ -21,6 +21,18 @@ import (
 // newHost is a session of a mesh whose connection has ended.
 func newHost(t *testing.T) *host {
 	t.Helper()
+	h := newUnreachableHost(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.client.Run(ended); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// newUnreachableHost is a session of a mesh that never gets a connection.
+func newUnreachableHost(t *testing.T) *host {
+	t.Helper()
 	env := map[string]string{identity.EnvConfigDir: t.TempDir()}
 	store, err := identity.Open(func(name string) string { return env[name] })
 	if err != nil {
@@ -39,11 +51,6 @@ func newHost(t *testing.T) *host {
 	}
 	t.Cleanup(func() { _ = h.close() })
 	h.client = peer.New(peer.Options{Member: key, Session: h.session.Key, URL: "x"})
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := h.client.Run(ended); err != nil {
-		t.Fatal(err)
-	}
 	return h
 }
 

@@ -61,6 +61,9 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := store.Make(); err != nil {
+		return err
+	}
 	m, err := o.create(ctx, o.memberName(o.displayName, config))
 	if err != nil {
 		return err

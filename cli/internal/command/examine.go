@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,6 +65,9 @@ func (a *app) examineFiles() ([]finding, []*membership) {
 func directoryMode(store *identity.Store) finding {
 	f := finding{Check: "directory", Verdict: fine, Detail: store.Dir()}
 	info, err := os.Stat(store.Dir())
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Detail = store.Dir() + " is not there yet"
+	}
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		f.Verdict, f.Detail = warned, fmt.Sprintf("%s can be read by others (mode %04o)", store.Dir(), info.Mode().Perm())
 		f.Remedy = "chmod 700 " + store.Dir()

@@ -36,7 +36,12 @@ func newFileGet(a *app) *cobra.Command {
 		long: "Fetch a file of a peer, of at most 750 KiB, and write it to stdout. PATH is relative to the directory that the\n" +
 			"peer shares.",
 		example: "claudemesh file get ben docs/plan.md -o plan.md", args: exactly("PEER", "PATH"),
-		run: func(ctx context.Context, m *share.Mesh, args []string) error { return o.get(ctx, m, args[0], args[1]) },
+		run: func(ctx context.Context, m *share.Mesh, args []string) error {
+			if o.output == "-" {
+				o.output = "" // stdout
+			}
+			return o.get(ctx, m, args[0], args[1])
+		},
 	})
 	c.Flags().StringVarP(&o.output, "output", "o", "", "write it to this `FILE`, which must not be there yet")
 	return c

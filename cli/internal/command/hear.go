@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/share"
@@ -44,9 +43,7 @@ func (a *app) hear(ctx context.Context, h hearing) error {
 		}
 		signalTo(greeted)
 	}
-	options.Retry = func(reason error, wait time.Duration) {
-		a.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
-	}
+	options.Retry = a.retrying(plainWords)
 	options.Frame = func(_ context.Context, frame wire.Message) error { return h.frame(mesh, frame) }
 	client := peer.New(options)
 	mesh.Asker = client

@@ -50,7 +50,7 @@ func arrangeHelp(root *cobra.Command, out *ui.Printer) {
 	width = min(width, widestLines)
 	wrapHelp(root, width)
 	wrapped := ".FlagUsagesWrapped " + strconv.Itoa(width)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", wrapped))
+	root.SetUsageTemplate(strings.NewReplacer(".FlagUsages", wrapped, "more information about", "more about").Replace(root.UsageTemplate()))
 }
 
 // newHelp refuses what there is no help for.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
@@ -31,7 +30,7 @@ type host struct {
 	client  *peer.Client
 	keys    *keyring
 
-	away atomic.Pointer[error] // why there is no connection; nil while there is one
+	reach *reach // of the broker
 
 	sending chan struct{} // held by whoever sends, so that messages keep their order
 	posted  chan struct{} // something waits to be sent
@@ -44,7 +43,7 @@ func (a *app) openHost(m *membership, id string) (*host, error) {
 		return nil, err
 	}
 	h := &host{app: a, m: m, session: session, sending: make(chan struct{}, 1), posted: make(chan struct{}, 1)}
-	h.keys = newKeyring()
+	h.keys, h.reach = newKeyring(), newReach()
 	dir := filepath.Join(m.store.Dir(), "mailbox", m.mesh.MeshID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("mailbox: %w", err), session.Close())
@@ -71,12 +70,13 @@ func (h *host) options(about wire.About, event func(context.Context, peer.Delive
 	o.Session = h.session.Key
 	o.TopicKey = h.keys.get
 	o.Greeted = func(*wire.HelloAck) {
-		h.away.Store(nil)
+		h.reach.up()
 		signalTo(h.keys.look)
 	}
+	say := h.retrying(unreachableWords)
 	o.Retry = func(reason error, wait time.Duration) {
-		h.away.Store(&reason)
-		h.out.Say("%s; trying again in %v", unreachableWords(reason), max(wait, 0).Round(time.Millisecond))
+		h.reach.down(reason)
+		say(reason, wait)
 	}
 	o.Handle = func(ctx context.Context, d peer.Delivery) error {
 		if d.Event != "" {
@@ -89,15 +89,6 @@ func (h *host) options(about wire.About, event func(context.Context, peer.Delive
 		return h.posts.Receive(h.m.mesh.MeshID, receipts)
 	}
 	return o, nil
-}
-
-// why adds to an error that only says that something took too long the reason
-// why there is no connection.
-func (h *host) why(err error) error {
-	if reason := h.away.Load(); reason != nil && errors.Is(err, context.DeadlineExceeded) {
-		return &awayError{reason: *reason, err: err}
-	}
-	return err
 }
 
 // newMail is a message as the mailbox keeps it.

@@ -6,12 +6,14 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/admin"
 	"github.com/claudemesh/claudemesh/cli/internal/identity"
+	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/seal"
 	"github.com/claudemesh/claudemesh/cli/internal/ui"
 	"github.com/claudemesh/claudemesh/edge/wire"
@@ -63,18 +65,15 @@ func (o *joinOptions) run(ctx context.Context) error {
 		o.out.Say("already in %s", known.Slug)
 		return o.answer(*known)
 	}
-	in, err := o.read(ctx)
+	in, err := o.read(ctx, store)
 	if err != nil {
 		return err
 	}
 	if known := config.Joined(in.invite.MeshID); known != nil {
 		return o.joinAgain(store, *known, in.invite)
 	}
-	m, err := o.enrol(ctx, in, o.memberName(o.name, config))
+	m, err := o.joinOnce(ctx, store, in, o.memberName(o.name, config))
 	if err != nil {
-		return err
-	}
-	if err := store.Update(func(c *identity.Config) error { m = *c.Add(m); return nil }); err != nil {
 		return err
 	}
 	o.out.Say("joined %s", m.Slug)
@@ -105,8 +104,8 @@ func (o *joinOptions) readStdin() error {
 
 // read takes the link apart and checks all that can be checked here. Whether
 // its owner key is the mesh's owner, the broker says.
-func (o *joinOptions) read(ctx context.Context) (*opened, error) {
-	in, err := o.open(ctx)
+func (o *joinOptions) read(ctx context.Context, store *identity.Store) (*opened, error) {
+	in, err := o.open(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +122,11 @@ func (o *joinOptions) read(ctx context.Context) (*opened, error) {
 }
 
 // open finds the invite, which a short link only stands for.
-func (o *joinOptions) open(ctx context.Context) (*opened, error) {
+func (o *joinOptions) open(ctx context.Context, store *identity.Store) (*opened, error) {
 	if l, err := wire.ParseShortLink(o.link); err == nil {
+		if in, err := begun(store, &l); in != nil || err != nil {
+			return in, err
+		}
 		defer o.out.Busy("fetching the invite")()
 		return fetch(ctx, &l)
 	}
@@ -140,11 +142,15 @@ func (o *joinOptions) open(ctx context.Context) (*opened, error) {
 		return nil, ui.Failf("short codes of other brokers cannot be joined by").
 			Hinted("ask for a link that begins with ic://join/, as claudemesh invite makes it")
 	}
-	invite, err := wire.ParseInviteToken(in.Token)
+	return openToken(in.Token)
+}
+
+func openToken(token string) (*opened, error) {
+	invite, err := wire.ParseInviteToken(token)
 	if err != nil {
 		return nil, err
 	}
-	return &opened{token: in.Token, invite: &invite}, nil
+	return &opened{token: token, invite: &invite}, nil
 }
 
 // joinAgain adds the key that a first link did not carry. Otherwise it only
@@ -189,12 +195,51 @@ func rootOf(invite *wire.Invite) seal.Key {
 	return seal.Key(root)
 }
 
-// enrol makes a member key and has the broker take it in.
-func (o *joinOptions) enrol(ctx context.Context, in *opened, name string) (identity.Mesh, error) {
-	member, err := identity.NewKey()
-	if err != nil {
-		return identity.Mesh{}, err
+// joinOnce enrols with the key of an earlier attempt, if one was begun: its
+// answer may be all that was lost, and another key would take another use of the
+// invite. The key is forgotten when it is in the config, or refused for good.
+func (o *joinOptions) joinOnce(ctx context.Context, store *identity.Store, in *opened, name string) (m identity.Mesh, err error) {
+	link := ""
+	if in.link != nil {
+		link = in.link.String()
 	}
+	member, err := store.BeginJoin(in.token, link, time.Unix(in.invite.ExpiresAt, 0))
+	if err != nil {
+		return m, err
+	}
+	// Another command may have joined since we looked, and its key be forgotten.
+	config, err := store.Load()
+	if err != nil {
+		return m, err
+	}
+	if known := config.Joined(in.invite.MeshID); known != nil {
+		return *known, store.EndJoin(in.token)
+	}
+	if m, err = o.enrol(ctx, in, name, member); err != nil {
+		switch {
+		case refusedForGood(err):
+			err = errors.Join(err, store.EndJoin(in.token))
+		case errors.Is(err, peer.ErrUnreachable):
+			err = unreachableFailure(err).Hinted("try again with the same link: also where only the answer was lost, it counts once")
+		}
+		return m, err
+	}
+	err = store.Update(func(c *identity.Config) error {
+		if known := c.Joined(m.MeshID); known != nil { // by another command, at the same time
+			m = *known
+			return nil
+		}
+		m = *c.Add(m)
+		return nil
+	})
+	if err != nil {
+		return m, err
+	}
+	return m, store.EndJoin(in.token)
+}
+
+// enrol has the broker take a member key in.
+func (o *joinOptions) enrol(ctx context.Context, in *opened, name string, member ed25519.PrivateKey) (m identity.Mesh, err error) {
 	defer o.out.Busy("waiting for the broker")()
 	memberID := ""
 	if in.link != nil {
@@ -203,10 +248,10 @@ func (o *joinOptions) enrol(ctx context.Context, in *opened, name string) (ident
 		memberID, err = o.prove(ctx, in, name, member)
 	}
 	if err != nil {
-		return identity.Mesh{}, err
+		return m, err
 	}
 	invite := in.invite
-	m := identity.Mesh{
+	m = identity.Mesh{
 		MeshID: invite.MeshID, MemberID: memberID, Slug: handle(invite.MeshSlug, invite.MeshID),
 		Name: ui.CleanLine(invite.MeshSlug), BrokerURL: invite.BrokerURL, JoinedAt: now(),
 		OwnerPublicKey: strings.ToLower(invite.OwnerPubkey),
@@ -255,7 +300,22 @@ func postJoin(ctx context.Context, broker string, in *wire.JoinRequest) (out wir
 	return out, err
 }
 
-var errJoin = errors.New("the broker refused the invite")
+var (
+	errJoin     = errors.New("the broker refused the invite")
+	errJoinOver = fmt.Errorf("%w for good", errJoin)
+)
+
+// joinOver are the refusals after which trying again with the same invite and
+// key would be in vain. Others may pass.
+var joinOver = map[string]bool{
+	wire.JoinExpired: true, wire.JoinExhausted: true, wire.JoinRevoked: true, wire.JoinNotFound: true, wire.JoinMeshNotFound: true,
+	wire.JoinOwnerMismatch: true, wire.JoinPayloadMismatch: true, wire.JoinBanned: true,
+}
+
+func refusedForGood(err error) bool {
+	var f *ui.Failure
+	return errors.As(err, &f) && errors.Is(f.Cause, errJoinOver)
+}
 
 // explainJoin words the codes of an enrolment.
 func explainJoin(code string) error {
@@ -279,6 +339,9 @@ func explainJoin(code string) error {
 	}
 	f := ui.Failf("%s", w[0])
 	f.Hint, f.Cause = w[1], errJoin
+	if joinOver[code] {
+		f.Cause = errJoinOver
+	}
 	if code == wire.JoinBanned {
 		f.Code = ui.ExitNotMember
 	}

@@ -46,6 +46,21 @@ func fetch(ctx context.Context, l *wire.ShortLink) (*opened, error) {
 	return &opened{token: token, invite: &invite, link: l}, nil
 }
 
+// begun returns the invite of a join by a short link whose answer was lost, or
+// nil. The broker may have counted it, and hand the invite out no more.
+func begun(store *identity.Store, l *wire.ShortLink) (*opened, error) {
+	token, err := store.Joining(l.String())
+	if err != nil || token == "" {
+		return nil, err
+	}
+	in, err := openToken(token)
+	if err != nil {
+		return nil, err
+	}
+	in.link = l
+	return in, nil
+}
+
 // joinedBy returns the mesh that a short link leads to, if it is joined: its
 // fingerprint says so without asking, even where the invite has ended.
 func joinedBy(config *identity.Config, link string) *identity.Mesh {

@@ -221,10 +221,12 @@ type tools struct{ h *host }
 func (t tools) Key() string    { return t.h.client.Pubkey() }
 func (t tools) Member() string { return t.h.m.mesh.PublicKey }
 
-func (t tools) Peers(ctx context.Context) ([]wire.PeerInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, toolPatience)
-	defer cancel()
-	return t.h.client.ListPeers(ctx)
+func (t tools) Peers(ctx context.Context) (peers []wire.PeerInfo, err error) {
+	err = t.do(ctx, func(ctx context.Context) error {
+		peers, err = t.h.client.ListPeers(ctx)
+		return err
+	})
+	return peers, err
 }
 
 func (t tools) Send(ctx context.Context, m mcp.Outgoing) (mcp.Sent, error) {
@@ -244,9 +246,11 @@ func (t tools) Send(ctx context.Context, m mcp.Outgoing) (mcp.Sent, error) {
 }
 
 func (t tools) Status(ctx context.Context, id string) (mcp.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, toolPatience)
-	defer cancel()
-	s, err := t.h.messageStatus(ctx, id)
+	var s messageState
+	err := t.do(ctx, func(ctx context.Context) (err error) {
+		s, err = t.h.messageStatus(ctx, id)
+		return err
+	})
 	return mcp.Status{
 		ID: cmp.Or(s.MessageID, s.ID), Target: s.Target, State: s.State, Reason: s.Reason, Broker: s.Broker,
 		StoredAt: s.StoredAt, DeliveredAt: s.DeliveredAt, SurfacedAt: s.SurfacedAt,
@@ -270,24 +274,34 @@ func (t tools) LeaveGroup(ctx context.Context, name string) error {
 }
 
 func (t tools) do(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, toolPatience)
+	return t.h.patiently(ctx, toolPatience, f)
+}
+
+// patiently calls f, for as long as a model should wait: not at all for a broker
+// that cannot be reached.
+func (h *host) patiently(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	ctx, hangUp := h.reach.while(ctx)
+	defer hangUp()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return f(ctx)
+	return h.reach.why(f(ctx))
 }
 
 // Shared implements mcp.Session.
-func (t tools) Shared() (*share.Mesh, error) { return t.h.m.sharedMesh(patient{t.h.client}) }
+func (t tools) Shared() (*share.Mesh, error) { return t.h.m.sharedMesh(patient{t.h}) }
 
 // patient asks for as long as a model should wait.
-type patient struct{ c *peer.Client }
+type patient struct{ h *host }
 
 // Ask implements share.Asker.
-func (p patient) Ask(ctx context.Context, r wire.Request) (wire.Message, error) {
+func (p patient) Ask(ctx context.Context, r wire.Request) (answer wire.Message, err error) {
 	limit := toolPatience
 	if peer.Relayed(r) {
 		limit = relayPatience
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return p.c.Ask(ctx, r)
+	err = p.h.patiently(ctx, limit, func(ctx context.Context) error {
+		answer, err = p.h.client.Ask(ctx, r)
+		return err
+	})
+	return answer, err
 }

@@ -78,13 +78,13 @@ type lasting struct {
 // Resolve implements outbox.Courier.
 func (l lasting) Resolve(ctx context.Context, typed string) (outbox.Recipient, error) {
 	to, err := l.courier.Resolve(ctx, typed)
-	return to, l.h.why(err)
+	return to, l.h.reach.why(err)
 }
 
 // Send implements outbox.Courier.
 func (l lasting) Send(ctx context.Context, m peer.Message) (peer.Receipt, error) {
 	receipt, err := l.courier.Send(ctx, m)
-	return receipt, l.h.why(err)
+	return receipt, l.h.reach.why(err)
 }
 
 // post accepts a message and tries to send it now. The error is why it was not
@@ -94,6 +94,8 @@ func (h *host) post(ctx context.Context, d draft) (outbox.Entry, error) {
 	if err != nil {
 		return e, err
 	}
+	ctx, hangUp := h.reach.while(ctx)
+	defer hangUp()
 	ctx, cancel := context.WithTimeout(ctx, postPatience)
 	defer cancel()
 	sent, err := h.sendDue(ctx, e.ID)
@@ -117,14 +119,24 @@ func (h *host) sendDue(ctx context.Context, upTo string) (outbox.Entry, error) {
 	case h.sending <- struct{}{}:
 		defer func() { <-h.sending }()
 	case <-ctx.Done():
-		e, err := h.posts.Get(upTo)
-		return e, errors.Join(ctx.Err(), err)
+		return h.unsent(ctx, upTo)
 	}
 	due, err := h.posts.Due(h.session.ID)
 	if err != nil {
 		return outbox.Entry{}, err
 	}
 	return sendAll(ctx, h.posts, lasting{h.courier(), h}, due, upTo)
+}
+
+// unsent is what became of a message whose turn did not come in time.
+func (h *host) unsent(ctx context.Context, id string) (outbox.Entry, error) {
+	err := h.reach.why(ctx.Err())
+	var away *awayError
+	if id != "" && errors.As(err, &away) {
+		return h.posts.GaveUp(ctx, id, err)
+	}
+	e, getErr := h.posts.Get(id)
+	return e, errors.Join(err, getErr)
 }
 
 // sendAll sends messages in order, up to and including one of them. One that has

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/claudemesh/claudemesh/cli/internal/peer"
 	"github.com/claudemesh/claudemesh/cli/internal/share"
@@ -80,9 +79,7 @@ func (o *toolsServeOptions) run(ctx context.Context, program []string) error {
 		}
 		return nil
 	}
-	options.Retry = func(reason error, wait time.Duration) {
-		o.out.Say("%s; trying again in %v", plainWords(reason), max(wait, 0).Round(time.Millisecond))
-	}
+	options.Retry = o.retrying(plainWords)
 	s.client = peer.New(options)
 	return s.serve(ctx, greeted)
 }

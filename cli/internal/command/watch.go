@@ -31,7 +31,7 @@ func newWatchAdd(a *app) *cobra.Command {
 		use: "add URL", short: "Watch an address",
 		long: "Watch an address, for the session that runs in this directory. The first look is what later ones are\n" +
 			"compared with. What you give here the broker sees: leave out what is secret.",
-		example: "claudemesh watch add https://example.org/status.json --json-path build.state --on match:failed",
+		example: "claudemesh watch add https://ci.example/b --json-path state --on match:failed",
 		args:    exactly("URL"), owned: true,
 		run: func(ctx context.Context, m *share.Mesh, args []string) error { return o.add(ctx, m, args[0]) },
 	})

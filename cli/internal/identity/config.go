@@ -252,23 +252,33 @@ func (s *Store) Load() (*Config, error) {
 // Update changes the config under a lock, so that two commands at once do not
 // lose each other's change. Nothing is written when change fails.
 func (s *Store) Update(change func(*Config) error) error {
+	return s.locked(func() error {
+		c, err := s.Load()
+		if err != nil {
+			return err
+		}
+		if err := change(c); err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(c, "", "  ")
+		if err != nil {
+			return fmt.Errorf("identity: config: %w", err)
+		}
+		return writeSecret(s.configPath(), append(data, '\n'))
+	})
+}
+
+// locked calls f while no other command changes what the config's lock guards.
+func (s *Store) locked(f func() error) error {
+	if err := s.Make(); err != nil {
+		return err
+	}
 	lock := flock.New(filepath.Join(s.dir, "config.lock"), flock.SetPermissions(fileMode))
 	if err := lock.Lock(); err != nil {
 		return fmt.Errorf("identity: lock config: %w", err)
 	}
 	defer lock.Close()
-	c, err := s.Load()
-	if err != nil {
-		return err
-	}
-	if err := change(c); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("identity: config: %w", err)
-	}
-	return writeSecret(s.configPath(), append(data, '\n'))
+	return f()
 }
 
 func (s *Store) configPath() string { return filepath.Join(s.dir, "config.json") }

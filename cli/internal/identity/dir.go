@@ -43,7 +43,8 @@ type Store struct {
 	sessions string
 }
 
-// Open returns the store that the environment names, and makes its directory.
+// Open returns the store that the environment names. Its directory is made when
+// something is written there: who only reads leaves nothing behind.
 func Open(getenv func(string) string) (*Store, error) {
 	dir := getenv(EnvConfigDir)
 	if dir == "" {
@@ -57,10 +58,16 @@ func Open(getenv func(string) string) (*Store, error) {
 	if sessions == "" {
 		sessions = filepath.Join(dir, "sessions")
 	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, fmt.Errorf("identity: make directory: %w", err)
-	}
 	return &Store{dir: dir, sessions: sessions}, nil
+}
+
+// Make makes the store's directory, for what is not to be begun unless it can be
+// kept.
+func (s *Store) Make() error {
+	if err := os.MkdirAll(s.dir, dirMode); err != nil {
+		return fmt.Errorf("identity: make directory: %w", err)
+	}
+	return nil
 }
 
 // Dir returns the store's directory.

@@ -4,7 +4,8 @@
 // Files are those of existing clients, so both can use one directory:
 //
 //	config.json                   0600  meshes, keys; fields of others survive a rewrite
-//	config.lock                   0600  held while config.json is changed
+//	config.lock                   0600  held while config.json or joining.json is changed
+//	joining.json                  0600  keys of joins that were begun and not answered yet
 //	sessions/SLUG/UUID.json       0600  the key of one session
 //	sessions/SLUG/UUID.lock       0600  held by the process that speaks for the session
 //	sessions/SLUG/UUID.cursor     0600  how far the session has read its mesh's journal

@@ -27,6 +27,9 @@ func newStore(t testing.TB) *Store {
 
 func put(t testing.TB, s *Store, text string) {
 	t.Helper()
+	if err := s.Make(); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(s.configPath(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +59,9 @@ func newMesh(t testing.TB, slug string) Mesh {
 func TestTheConfiguredDirectoryIsMadeWhenItIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
+	if err := s.Make(); err != nil {
+		t.Fatal(err)
+	}
 	if got := mode(t, s.Dir()); got != 0o700 {
 		t.Errorf("directory has mode %o", got)
 	}

@@ -2,15 +2,10 @@ package identity
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // ConfigPath is where the config is.
@@ -34,24 +29,23 @@ func (s *Store) Replace(data []byte, now time.Time) (kept string, err error) {
 	if err := checkConfig(data, &c); err != nil {
 		return "", err
 	}
-	lock := flock.New(filepath.Join(s.dir, "config.lock"), flock.SetPermissions(fileMode))
-	if err := lock.Lock(); err != nil {
-		return "", fmt.Errorf("identity: lock config: %w", err)
-	}
-	defer lock.Close()
-	// Even one that is damaged, or that others can read, is somebody's keys.
-	old, err := os.ReadFile(s.configPath())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", writeSecret(s.configPath(), data)
-	case err != nil:
-		return "", fmt.Errorf("identity: %w", err)
-	}
-	kept = s.configPath() + ".before-restore." + strconv.FormatInt(now.UnixMilli(), 10)
-	if err := writeSecret(kept, old); err != nil {
-		return "", err
-	}
-	return kept, writeSecret(s.configPath(), data)
+	err = s.locked(func() error {
+		// Even one that is damaged, or that others can read, is somebody's keys.
+		old, err := os.ReadFile(s.configPath())
+		switch {
+		case missing(err):
+			return writeSecret(s.configPath(), data)
+		case err != nil:
+			return fmt.Errorf("identity: %w", err)
+		}
+		beside := s.configPath() + ".before-restore." + strconv.FormatInt(now.UnixMilli(), 10)
+		if err := writeSecret(beside, old); err != nil {
+			return err
+		}
+		kept = beside
+		return writeSecret(s.configPath(), data)
+	})
+	return kept, err
 }
 
 // checkConfig reads data as a config and looks at the keys in it.

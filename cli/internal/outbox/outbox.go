@@ -218,8 +218,32 @@ func (s *Store) List() ([]Entry, error) {
 	slices.SortStableFunc(all, func(a, b Entry) int {
 		return cmp.Or(a.AcceptedAt.Compare(b.AcceptedAt), strings.Compare(a.ID, b.ID))
 	})
+	sayBehind(all)
 	return all, nil
 }
+
+// sayBehind gives messages that were not tried yet the reason of the oldest one
+// of their session: it has to leave first.
+func sayBehind(all []Entry) {
+	oldest := make(map[string]*Entry)
+	for i := range all {
+		e := &all[i]
+		if e.State != Waiting {
+			continue
+		}
+		first := oldest[e.Session]
+		switch {
+		case first == nil:
+			oldest[e.Session] = e
+		case e.Reason == "" && first.Reason == "":
+			e.Reason = behind
+		case e.Reason == "":
+			e.Reason = behind + ": " + first.Reason
+		}
+	}
+}
+
+const behind = "it waits behind an older one"
 
 // Due returns the messages of a session that wait, oldest first.
 func (s *Store) Due(session string) ([]Entry, error) {

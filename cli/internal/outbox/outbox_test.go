@@ -124,6 +124,70 @@ func TestWhatCannotBeSentIsGivenUpWithAReason(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsBehindAnotherMessageSaysSo(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	first := add(t, s, Entry{ID: "first", Session: "s", Typed: "bob", Text: "1"})
+	if all, err := s.List(); err != nil || all[0].Reason != "" {
+		t.Errorf("the only one waits behind %q: %v", all[0].Reason, err)
+	}
+	add(t, s, Entry{ID: "second", Session: "s", Typed: "eve", Text: "2"})
+	add(t, s, Entry{ID: "elsewhere", Session: "t", Typed: "bob", Text: "3"})
+	add(t, s, Entry{ID: "third", Session: "s", Typed: "bob", Text: "4"})
+	if _, err := s.Send(t.Context(), &line{err: peer.ErrDisconnected}, first.ID); !errors.Is(err, peer.ErrDisconnected) {
+		t.Fatal(err)
+	}
+	reasons := func() map[string]string {
+		got := make(map[string]string)
+		all, err := s.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			got[e.ID] = e.Reason
+		}
+		return got
+	}
+	got, lost := reasons(), peer.ErrDisconnected.Error()
+	if got["first"] != lost || got["second"] != "it waits behind an older one: "+lost || got["third"] != "it waits behind an older one: "+lost {
+		t.Errorf("%q", got)
+	}
+	if got["elsewhere"] != "" {
+		t.Errorf("another session's message waits behind ours: %q", got["elsewhere"])
+	}
+	if e, err := s.Find("third"); err != nil || e.Reason == "" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := s.Send(t.Context(), &line{}, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := reasons(); got["first"] != "" || got["second"] != "" || got["third"] != "it waits behind an older one" {
+		t.Errorf("after the first was sent: %q", got)
+	}
+}
+
+// overtaken is a courier whose message another process gets through meanwhile.
+type overtaken struct {
+	line
+	s *Store
+}
+
+func (o *overtaken) Send(ctx context.Context, m peer.Message) (peer.Receipt, error) {
+	if _, err := o.s.Send(ctx, &o.line, m.ID); err != nil {
+		return peer.Receipt{}, err
+	}
+	return peer.Receipt{}, peer.ErrDisconnected
+}
+
+func TestAnAttemptThatFailsSaysNothingOfAMessageThatIsStored(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := add(t, s, Entry{Typed: "bob", Text: "x"}).ID
+	if e, _ := s.Send(t.Context(), &overtaken{s: s}, id); e.State != Stored || e.Reason != "" {
+		t.Errorf("it is %s for %q", e.State, e.Reason)
+	}
+}
+
 func TestOnlyWhatWaitsCanBeCancelled(t *testing.T) {
 	t.Parallel()
 	s := open(t)

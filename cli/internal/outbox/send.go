@@ -78,7 +78,9 @@ func (s *Store) failed(ctx context.Context, id string, cause error) (Entry, erro
 		return s.fail(id, cause)
 	}
 	e, err := s.Update(id, func(e *Entry) error {
-		e.Reason = cause.Error()
+		if e.State == Waiting { // else another attempt has decided
+			e.Reason = cause.Error()
+		}
 		return nil
 	})
 	return e, errors.Join(cause, err)

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/claudemesh/claudemesh/edge/wire"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -87,7 +89,16 @@ func (h *Host) list(ctx context.Context) error {
 	return nil
 }
 
-func cut(text string) string { return text[:min(len(text), wire.MaxToolDescription)] }
+// cut shortens a description at a whole character: half of one would grow when
+// it is encoded, and the whole offer be refused.
+func cut(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	end := min(len(text), wire.MaxToolDescription)
+	for end < len(text) && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
 
 // Tools are what the server offers.
 func (h *Host) Tools() []wire.MCPTool { return h.tools }

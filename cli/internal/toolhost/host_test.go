@@ -60,6 +60,25 @@ func TestAServersToolsAreOfferedWithTheirSchemas(t *testing.T) {
 	}
 }
 
+func TestADescriptionThatIsCutStillFits(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "short", strings.Repeat("x", wire.MaxToolDescription), "x" + strings.Repeat("✓", wire.MaxToolDescription),
+		strings.Repeat("\xff", wire.MaxToolDescription), "xyz" + strings.Repeat("🙂", wire.MaxToolDescription),
+	} {
+		offer, err := wire.Encode(&wire.MCPRegister{ServerName: "s", Tools: []wire.MCPTool{{Name: "t", Description: cut(text)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wire.Decode(offer); err != nil {
+			t.Errorf("%.8q, %d bytes: %v", text, len(text), err)
+		}
+		if got := cut(text); len(text) <= wire.MaxToolDescription/3 && got != text {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
+
 func TestACallReachesTheToolAndComesBack(t *testing.T) {
 	t.Parallel()
 	h, _, _ := host(t)

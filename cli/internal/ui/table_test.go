@@ -29,6 +29,19 @@ func TestATableIsNoWiderThanTheTerminal(t *testing.T) {
 	}
 }
 
+func TestACardWithAKeyFitsIntoAnOrdinaryTerminal(t *testing.T) {
+	t.Parallel()
+	p, _, _ := newTest(true, false)
+	names, key := []string{"name", "self-editable", "owner"}, strings.Repeat("a", 64)
+	for terminal, want := range map[int]string{80: "owner          " + key, 200: "  owner          " + key} {
+		for line := range strings.Lines(p.card(names, []string{"Acme", "all", key}, terminal)) {
+			if line = strings.TrimSuffix(line, "\n"); Width(line) > terminal || strings.Contains(line, key) && line != want {
+				t.Errorf("at %d: %d columns: %q", terminal, Width(line), line)
+			}
+		}
+	}
+}
+
 func TestATextIsCutAtAWholeCharacter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

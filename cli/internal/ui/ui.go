@@ -81,15 +81,23 @@ func (p *Printer) Card(names, values []string) error {
 	if !p.terminal {
 		return p.write(tsv(values))
 	}
-	width := 0
-	for _, name := range names {
-		width = max(width, Width(name))
+	return p.write(p.card(names, values, p.Width()))
+}
+
+// card goes to the edge where a key would otherwise not fit into the terminal.
+func (p *Printer) card(names, values []string, terminal int) string {
+	indent, width, widest := "  ", 0, 0
+	for i, name := range names {
+		width, widest = max(width, Width(name)), max(widest, Width(values[i]))
+	}
+	if terminal > 0 && len(indent)+width+gap+widest > terminal {
+		indent = ""
 	}
 	var b strings.Builder
 	for i, name := range names {
-		b.WriteString("  " + p.Dim(name+strings.Repeat(" ", width-Width(name))) + "  " + values[i] + "\n")
+		b.WriteString(indent + p.Dim(name) + strings.Repeat(" ", width-Width(name)+gap) + values[i] + "\n")
 	}
-	return p.write(b.String())
+	return b.String()
 }
 
 // Facts writes what is known of one thing: a line each with its name, which
