@@ -288,7 +288,7 @@ func (h *host) patiently(ctx context.Context, limit time.Duration, f func(contex
 }
 
 // Shared implements mcp.Session.
-func (t tools) Shared() (*share.Mesh, error) { return t.h.m.sharedMesh(patient{t.h}) }
+func (t tools) Shared() (*share.Mesh, error) { return t.h.m.sharedMesh(patient(t)) }
 
 // patient asks for as long as a model should wait.
 type patient struct{ h *host }

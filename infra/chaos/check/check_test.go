@@ -178,6 +178,16 @@ func TestAHistoryIsJudged(t *testing.T) {
 			s.fault(150, 200, history.PauseRedis, "", 0)
 			s.left(230, "bob", "l1")
 		}, broken: []string{"L1"}, says: "fell silent"},
+		"a Redis that was emptied holds nothing back": {tell: func(s *script) {
+			s.fault(150, 165, history.Flush, "", -1) // till what no edge can write back was restored
+			s.out(152, "bob", 1)
+			s.left(242.2, "bob", "l1")
+		}},
+		"a departure inside the lease of an emptied Redis": {tell: func(s *script) {
+			s.fault(150, 165, history.Flush, "", -1)
+			s.out(152, "bob", 1)
+			s.left(230, "bob", "l1")
+		}, broken: []string{"L1"}, says: "fell silent"},
 		"a stopped edge is no contact": {tell: func(s *script) {
 			s.out(90, "ana", 1)
 			s.in(91, "ana", 1, "e2", true)

@@ -89,9 +89,10 @@ func (t *troubles) tooLate(f trouble, w window) bool {
 var outages = []string{history.PauseRedis, history.KillRedis, history.StopRedis, history.Flush, history.FailOver}
 
 // isOutage reports whether every edge must have taken the fault for one. What is
-// about as long as the gap that makes an outage may go unnoticed.
+// about as long as the gap that makes an outage may go unnoticed, and a Redis
+// that was emptied answers: the leases in it were written since, and end in time.
 func (t *troubles) isOutage(f trouble) bool {
-	return slices.Contains(outages, f.what) && (f.to == forever || f.to-f.from > 2*nanos(t.c.Gap))
+	return f.what != history.Flush && slices.Contains(outages, f.what) && (f.to == forever || f.to-f.from > 2*nanos(t.c.Gap))
 }
 
 // earliest is when a peer that fell silent at from may first be announced: a
