@@ -29,6 +29,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built.Store(&dir)
 	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./edge/cmd/edge", "./cli/cmd/claudemesh", "./infra/cmd/dev",
 		"./functions/cmd/invite", "./functions/cmd/admin")
 	cmd.Dir = repoRoot()
