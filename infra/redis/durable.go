@@ -49,8 +49,11 @@ func (c *Client) runDurable(ctx context.Context, replicas int, keys []string, ar
 				return err
 			}
 		}
-		w := &write{cmd: cmd, asking: asking, mark: "confirm:" + TagOf(firstOf(keys)), replicas: replicas, done: make(chan struct{})}
-		c.confirm.at(n).submit(ctx, w)
+		w := &write{ctx: ctx, cmd: cmd, asking: asking, mark: "confirm:" + TagOf(firstOf(keys)), replicas: replicas, done: make(chan struct{})}
+		if err := c.confirm.at(n).submit(w); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
 		select {
 		case <-w.done:
 			return cmd.Err()
@@ -97,6 +100,7 @@ type committer struct {
 
 // write is one script to be confirmed. It belongs to the committer until done.
 type write struct {
+	ctx      context.Context // of the caller, who may have gone
 	cmd      *goredis.Cmd
 	asking   bool
 	mark     string // a key in the slot of the script's keys
@@ -104,14 +108,19 @@ type write struct {
 	done     chan struct{} // closed when cmd has its answer
 }
 
-func (k *committer) submit(ctx context.Context, w *write) {
+// submit has a script committed, or returns [ErrBusy].
+func (k *committer) submit(w *write) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if len(k.waiting) >= maxWaiting {
+		return ErrBusy
+	}
 	k.waiting = append(k.waiting, w)
 	if !k.running {
 		k.running = true
-		go k.work(context.WithoutCancel(ctx)) // it works for others, too
+		go k.work(context.WithoutCancel(w.ctx)) // it works for others, too
 	}
+	return nil
 }
 
 // work commits until nobody waits.
@@ -139,6 +148,10 @@ func (k *committer) commit(ctx context.Context, group []*write) {
 	pipe := k.node.Pipeline()
 	replicas := 0
 	for _, w := range group {
+		if err := w.ctx.Err(); err != nil {
+			w.cmd.SetErr(err)
+			continue // its sender has been told that it failed
+		}
 		if w.asking {
 			_ = pipe.Process(ctx, goredis.NewCmd(ctx, "ASKING"))
 		}
